@@ -1,0 +1,52 @@
+# The ten commands of this repository. Each does its own set-up; all that is needed is Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint requirements.lock
+ARGS ?=
+
+.PHONY: demo test lint fmt bench up down lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/framemeter demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+up down: $(VENV)/.demo
+	$(BIN)/framemeter $@ $(ARGS)
+
+lock: $(VENV)/.uv
+	$(UV) pip compile pyproject.toml --all-extras --universal --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet --output-file requirements.lock $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "framemeter needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	touch $@
+
+# What the demo needs: no torch, under 1 GB.
+$(VENV)/.demo: $(VENV)/.uv pyproject.toml requirements.lock
+	$(INSTALL) --editable '.[local,cpu]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements.lock
+	$(INSTALL) --editable '.[local,cpu,gpu,dev]'
+	touch $@ $(VENV)/.demo
