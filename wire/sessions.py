@@ -1,0 +1,107 @@
+"""What producers and the gateway say to each other about sessions: open, renew, close, grant.
+
+A session `(stream, epoch)` is a price contract; a grant is how many of its frames are paid for.
+`granted_frames` counts from frame 0 and only grows: frame `seq` may be published when
+`seq < granted_frames`. All calls may be repeated: a renewal tops up to what was asked for.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from wire.errors import Rejected
+from wire.frames import SIDE_STEP, Tier, is_inference_size
+from wire.names import is_name, name_rule
+
+GRANT_FRAMES_MAX = 10_000
+
+
+class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for the stream's next epoch, with `frames` of them paid for."""
+
+    account: str
+    stream: str
+    model: str
+    height: int
+    width: int
+    tier: Tier
+    frames: int
+    task: str = "detect"
+
+
+class RenewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask that `frames` more than the `published` ones be paid for; also a sign of life.
+
+    `captured` is how many pictures the source gave so far, published or not.
+    """
+
+    published: int
+    captured: int
+    frames: int
+
+
+class CloseSession(msgspec.Struct, frozen=True, kw_only=True):
+    """End a session whose frames are `0..last_seq` (-1: none).
+
+    `in_doubt` is how many more were sent without an answer: they stay paid for until it is known
+    that they cannot appear.
+    """
+
+    last_seq: int
+    captured: int
+    reason: str
+    in_doubt: int = 0
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to open and renew. Prices and balances in millitokens.
+
+    `final` says that the balance did not suffice for all that was asked. `available` is the
+    account's free balance after this grant, as of `balance_version`.
+    """
+
+    stream: str
+    epoch: int
+    unit_price: int
+    granted_frames: int
+    final: bool
+    expires_at: datetime
+    available: int
+    balance_version: int
+
+
+def check_open(request: OpenSession) -> OpenSession:
+    """Return the request; raise `Rejected` with what is wrong with it."""
+    for kind, name in (
+        ("account", request.account),
+        ("stream", request.stream),
+        ("model", request.model),
+    ):
+        if not is_name(name):
+            raise Rejected(name_rule(kind, name))
+    if not is_inference_size(request.height, request.width):
+        raise Rejected(
+            f"inference size {request.height}x{request.width} must be multiples of {SIDE_STEP}"
+        )
+    _check_frames(request.frames)
+    return request
+
+
+def check_renew(request: RenewSession) -> RenewSession:
+    """Return the request; raise `Rejected` with what is wrong with it."""
+    _check_frames(request.frames)
+    if request.published < 0 or request.captured < 0:
+        raise Rejected("published and captured must be 0 or more")
+    return request
+
+
+def check_close(request: CloseSession) -> CloseSession:
+    """Return the request; raise `Rejected` with what is wrong with it."""
+    if request.last_seq < -1 or request.captured < 0 or request.in_doubt < 0:
+        raise Rejected("last_seq must be -1 or more, captured and in_doubt 0 or more")
+    return request
+
+
+def _check_frames(frames: int) -> None:
+    if not 1 <= frames <= GRANT_FRAMES_MAX:
+        raise Rejected(f"frames must be 1 to {GRANT_FRAMES_MAX}, not {frames}")

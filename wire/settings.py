@@ -1,0 +1,44 @@
+"""What every process is told by its environment (prefix `FRAMEMETER_`).
+
+Packages extend `WireSettings` with their own; only `__main__.py` and `cli/` read them.
+"""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wire.topics import DEFAULT_PREFIX, Topics
+
+
+class WireSettings(BaseSettings):
+    """Where Kafka is, how topics are named, how the process reports about itself."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMEMETER_", frozen=True, extra="ignore")
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port,…")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to Kafka"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to log in to Kafka when the protocol is SASL_*"
+    )
+    kafka_username: str = Field("", description="Kafka user name (SASL)")
+    kafka_password: SecretStr = Field(SecretStr(""), description="Kafka password (SASL)")
+    kafka_ca_file: str = Field("", description="CA certificates for Kafka's TLS; empty: system's")
+    topic_prefix: str = Field(DEFAULT_PREFIX, description="Start of every topic's name")
+    partitions: int = Field(8, ge=1, le=1024, description="Partitions of the column topics")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto is console on a terminal and JSON elsewhere"
+    )
+    metrics_host: str = Field("127.0.0.1", description="Where /metrics listens")
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 turns them off"
+    )
+
+    def topics(self) -> Topics:
+        """Return the topics under the configured prefix."""
+        return Topics(prefix=self.topic_prefix, partitions=self.partitions)
