@@ -1,11 +1,27 @@
 """Time, passed in: wall time for what is written down, monotonic time for waits.
 
-Pure code never reads a clock; whoever calls it passes `now`.
+Pure code never reads a clock; whoever calls it passes `now`. Moments that come from outside are
+aware (`Moment`) and brought to UTC (`in_utc`) before anything is computed from them.
 """
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Annotated, Protocol
+
+import msgspec
+
+from wire.errors import Rejected
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time in a message: decoding refuses one without a time zone."""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; raise `Rejected` when it falls off the calendar there."""
+    try:
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise Rejected(f"{moment.isoformat()} is outside the calendar in UTC") from None
 
 
 class Clock(Protocol):

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from wire.clock import Moment
 from wire.errors import Rejected
 
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
@@ -26,7 +27,7 @@ class Envelope(msgspec.Struct, Generic[T], frozen=True, kw_only=True, omit_defau
     source: str
     type: str
     subject: str
-    time: datetime
+    time: Moment
     datacontenttype: str
     traceparent: str | None = None
     data: T
@@ -75,7 +76,7 @@ class EnvelopeCodec(Generic[T]):
             raise Rejected(f"{len(value)} bytes are more than {VALUE_BYTES_MAX}")
         try:
             envelope = self._decoder.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected(f"not a {self._event_type} event: {error}") from error
         if envelope.type != self._event_type or envelope.specversion != "1.0":
             raise Rejected(

@@ -4,10 +4,9 @@ Every frame has exactly one, whatever its status; `objects` is empty unless it w
 cached. Boxes are in pixels of the published picture (`height` x `width`).
 """
 
-from datetime import datetime
-
 import msgspec
 
+from wire.clock import Moment
 from wire.cloudevents import Envelope, EnvelopeCodec
 from wire.names import frame_id
 from wire.usage import Status
@@ -31,8 +30,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stream: str
     epoch: int
     seq: int
-    captured_at: datetime
-    detected_at: datetime
+    captured_at: Moment
+    detected_at: Moment
     status: Status
     model: str
     model_version: str

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from wire.clock import in_utc
 from wire.errors import Rejected
 from wire.names import frame_id, is_name
 
@@ -25,6 +26,9 @@ MAX_AGE_MS_MAX = 600_000
 PICTURE_BYTES_MAX = 4 * 1024 * 1024 - 8 * 1024
 """The topic takes 4 MiB a message; headers need a little of it."""
 INT64_MAX = 2**63 - 1
+
+HEADER_LENGTH_MAX = 256
+"""Of the headers that are handed on as they came: a lane must be able to write them again."""
 
 Headers = list[tuple[str, bytes]]
 
@@ -138,7 +142,12 @@ class _Fields:
             raise Rejected(f"header {name} is not UTF-8 text") from None
 
     def optional(self, name: str) -> str | None:
-        return self.text(name) if name in self._values else None
+        if name not in self._values:
+            return None
+        text = self.text(name)
+        if len(text) > HEADER_LENGTH_MAX or not text.isprintable():
+            raise Rejected(f"header {name} is not a short printable text: {text[:80]!r}")
+        return text
 
     def name(self, name: str) -> str:
         text = self.text(name)
@@ -163,7 +172,7 @@ class _Fields:
             raise Rejected(f"header {name} is not an RFC 3339 time: {text[:80]!r}") from None
         if moment.tzinfo is None:
             raise Rejected(f"header {name} has no time zone: {text[:80]!r}")
-        return moment
+        return in_utc(moment)
 
 
 def _identity(fields: _Fields) -> FrameIdentity:

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from wire.errors import Misconfigured, Retryable
 from wire.settings import WireSettings
-from wire.topics import MESSAGE_BYTES_MAX, Topic
+from wire.topics import DEADLETTER_BYTES_MAX, MESSAGE_BYTES_MAX, Topic
 
 __all__ = [
     "AIOKafkaConsumer",
@@ -87,7 +87,7 @@ class Kafka:
             compression_type=None,
             linger_ms=0,
             max_batch_size=1024 * 1024,
-            max_request_size=MESSAGE_BYTES_MAX,
+            max_request_size=DEADLETTER_BYTES_MAX,
             request_timeout_ms=5_000,
             retry_backoff_ms=TRANSACTION_RETRY_MS,
             **self.security,
@@ -139,11 +139,21 @@ class Kafka:
             **self.security,
         }
 
+    async def partitions_of(self, reader: AIOKafkaConsumer, topic: str) -> list[int]:
+        """Return the partition numbers of a topic; raise `Misconfigured` when it is not there."""
+        await reader._client.add_topic(topic)  # aiokafka has no public call that asks the broker
+        numbers = reader.partitions_for_topic(topic)
+        if not numbers:
+            raise Misconfigured(
+                f"topic {topic} is not there: make it with `framemeter topics create`"
+            )
+        return sorted(numbers)
+
     async def create_topics(self, topics: Iterable[Topic], *, replication: int = 1) -> list[str]:
         """Create the topics that are not there yet; return their names.
 
-        Raises `Retryable` when the broker is away and `Misconfigured` when it refuses, or when a
-        topic is there with another number of partitions.
+        Raises `Retryable` when the broker is away or not ready, `Misconfigured` when it refuses or
+        when a topic is there with another number of partitions.
         """
         wanted = {topic.name: topic for topic in topics}
         admin = AIOKafkaAdminClient(
@@ -183,6 +193,8 @@ def _refused(name: str, code: int) -> bool:
         return False
     if error is TopicAlreadyExistsError:
         return True
+    if error.retriable:
+        raise Retryable(f"Kafka is not ready to create topic {name}: {error.__name__}")
     raise Misconfigured(f"Kafka refuses to create topic {name}: {error.__name__}")
 
 
@@ -199,9 +211,16 @@ def _security(settings: WireSettings) -> dict[str, Any]:
         return {}
     options: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
     if settings.kafka_security_protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file or None)
+        options["ssl_context"] = _ssl_context(settings.kafka_ca_file)
     if settings.kafka_security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
     return options
+
+
+def _ssl_context(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"FRAMEMETER_KAFKA_CA_FILE {ca_file}: {error}") from error

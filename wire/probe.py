@@ -3,8 +3,8 @@
 It exits 0 when the URL answers 2xx within three seconds, else 1 with the reason.
 """
 
+import http.client
 import sys
-import urllib.error
 import urllib.request
 
 TIMEOUT_S = 3.0
@@ -17,7 +17,7 @@ def probe(url: str) -> str | None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310  (checked above)
             return None
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return f"{url}: {error}"
 
 

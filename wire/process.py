@@ -12,10 +12,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
+from pydantic import ValidationError
 
 from wire.errors import Misconfigured, Retryable
+from wire.settings import WireSettings
 
 T = TypeVar("T")
+S = TypeVar("S", bound=WireSettings)
 RETRY_WAIT_S_MAX = 5.0
 log = structlog.stdlib.get_logger("wire.process")
 
@@ -24,8 +27,34 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `main(stop)` on a new event loop; `stop` is set by SIGTERM or SIGINT."""
     try:
         asyncio.run(_until_signal(main))
-    except Misconfigured as error:
-        sys.exit(f"framemeter: {error}")
+    except (Misconfigured, BaseExceptionGroup) as error:
+        message = _misconfiguration(error)
+        if message is None:
+            raise
+        sys.exit(f"framemeter: {message}")
+
+
+def read_settings(kind: type[S]) -> S:
+    """Return the settings from the environment; exit with the names of the variables at fault."""
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        faults = "; ".join(
+            f"{prefix}{'_'.join(map(str, fault['loc']))}".upper() + f": {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        )
+        sys.exit(f"framemeter: cannot use the environment as it is: {faults}")
+
+
+def _misconfiguration(error: BaseException) -> str | None:
+    """Return what to mend, or None when anything else went wrong as well."""
+    if not isinstance(error, BaseExceptionGroup):
+        return str(error)
+    found, rest = error.split(Misconfigured)
+    if found is None or rest is not None:
+        return None
+    return "; ".join(filter(None, map(_misconfiguration, found.exceptions)))
 
 
 async def _until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -5,15 +5,17 @@ A session `(stream, epoch)` is a price contract; a grant is how many of its fram
 `seq < granted_frames`. All calls may be repeated: a renewal tops up to what was asked for.
 """
 
-from datetime import datetime
-
 import msgspec
 
+from wire.clock import Moment
 from wire.errors import Rejected
-from wire.frames import SIDE_STEP, Tier, is_inference_size
+from wire.frames import INT64_MAX, SIDE_STEP, Tier, is_inference_size
+from wire.models import TASKS
 from wire.names import is_name, name_rule
 
 GRANT_FRAMES_MAX = 10_000
+REASON_LENGTH_MAX = 200
+_COUNT_MAX = INT64_MAX - GRANT_FRAMES_MAX
 
 
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     unit_price: int
     granted_frames: int
     final: bool
-    expires_at: datetime
+    expires_at: Moment
     available: int
     balance_version: int
 
@@ -83,6 +85,8 @@ def check_open(request: OpenSession) -> OpenSession:
         raise Rejected(
             f"inference size {request.height}x{request.width} must be multiples of {SIDE_STEP}"
         )
+    if request.task not in TASKS:
+        raise Rejected(f"task {request.task[:80]!r} must be one of {' '.join(TASKS)}")
     _check_frames(request.frames)
     return request
 
@@ -90,16 +94,26 @@ def check_open(request: OpenSession) -> OpenSession:
 def check_renew(request: RenewSession) -> RenewSession:
     """Return the request; raise `Rejected` with what is wrong with it."""
     _check_frames(request.frames)
-    if request.published < 0 or request.captured < 0:
-        raise Rejected("published and captured must be 0 or more")
+    _check_counts(("published", request.published), ("captured", request.captured))
     return request
 
 
 def check_close(request: CloseSession) -> CloseSession:
     """Return the request; raise `Rejected` with what is wrong with it."""
-    if request.last_seq < -1 or request.captured < 0 or request.in_doubt < 0:
-        raise Rejected("last_seq must be -1 or more, captured and in_doubt 0 or more")
+    if not -1 <= request.last_seq < _COUNT_MAX:
+        raise Rejected(f"last_seq must be -1 to {_COUNT_MAX - 1}, not {request.last_seq}")
+    _check_counts(("captured", request.captured), ("in_doubt", request.in_doubt))
+    if request.last_seq + 1 + request.in_doubt > _COUNT_MAX:
+        raise Rejected(f"last_seq and in_doubt together are over {_COUNT_MAX}")
+    if len(request.reason) > REASON_LENGTH_MAX or not request.reason.isprintable():
+        raise Rejected(f"reason must be one line of at most {REASON_LENGTH_MAX} characters")
     return request
+
+
+def _check_counts(*counts: tuple[str, int]) -> None:
+    for name, count in counts:
+        if not 0 <= count <= _COUNT_MAX:
+            raise Rejected(f"{name} must be 0 to {_COUNT_MAX}, not {count}")
 
 
 def _check_frames(frames: int) -> None:

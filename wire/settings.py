@@ -14,29 +14,33 @@ from wire.topics import DEFAULT_PREFIX, Topics
 class WireSettings(BaseSettings):
     """Where Kafka is, how topics are named, how the process reports about itself."""
 
-    model_config = SettingsConfigDict(env_prefix="FRAMEMETER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FRAMEMETER_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port,…")
+    kafka: str = Field(default="127.0.0.1:9092", description="Kafka bootstrap servers, host:port,…")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to talk to Kafka"
+        default="PLAINTEXT", description="How to talk to Kafka"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="How to log in to Kafka when the protocol is SASL_*"
+        default="SCRAM-SHA-512", description="How to log in to Kafka when the protocol is SASL_*"
     )
-    kafka_username: str = Field("", description="Kafka user name (SASL)")
-    kafka_password: SecretStr = Field(SecretStr(""), description="Kafka password (SASL)")
-    kafka_ca_file: str = Field("", description="CA certificates for Kafka's TLS; empty: system's")
-    topic_prefix: str = Field(DEFAULT_PREFIX, description="Start of every topic's name")
-    partitions: int = Field(8, ge=1, le=1024, description="Partitions of the column topics")
+    kafka_username: str = Field(default="", description="Kafka user name (SASL)")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="Kafka password (SASL)")
+    kafka_ca_file: str = Field(
+        default="", description="CA certificates for Kafka's TLS; empty: system's"
+    )
+    topic_prefix: str = Field(default=DEFAULT_PREFIX, description="Start of every topic's name")
+    partitions: int = Field(default=8, ge=1, le=1024, description="Partitions of the column topics")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least level that is logged"
+        default="info", description="The least level that is logged"
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto is console on a terminal and JSON elsewhere"
+        default="auto", description="auto is console on a terminal and JSON elsewhere"
     )
-    metrics_host: str = Field("127.0.0.1", description="Where /metrics listens")
+    metrics_host: str = Field(default="127.0.0.1", description="Where /metrics listens")
     metrics_port: int = Field(
-        0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 turns them off"
+        default=0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 turns them off"
     )
 
     def topics(self) -> Topics:

@@ -10,6 +10,7 @@ import sys
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
+from wire.errors import Misconfigured
 from wire.settings import WireSettings
 
 NOISY_LOGGERS = {
@@ -61,5 +62,12 @@ def configure_logging(settings: WireSettings, *, process: str) -> None:
 
 def serve_metrics(settings: WireSettings, registry: CollectorRegistry) -> None:
     """Answer every GET with the metrics, from a daemon thread; do nothing when the port is 0."""
-    if settings.metrics_port:
+    if not settings.metrics_port:
+        return
+    try:
         start_http_server(settings.metrics_port, settings.metrics_host, registry)
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot listen on FRAMEMETER_METRICS_HOST {settings.metrics_host}, port"
+            f" FRAMEMETER_METRICS_PORT {settings.metrics_port}: {error}"
+        ) from error

@@ -12,6 +12,8 @@ DEFAULT_PREFIX = "framemeter."
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+DEADLETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 64 * 1024
+"""The largest message that anyone can send us, and the headers that say why it lies here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +83,19 @@ class Topics:
             "segment.ms": str(5 * MINUTE_MS),
             "compression.type": "uncompressed",
         }
+        json_config = {"compression.type": "lz4"}
         column = (
             *((name, frame_config) for name in self.frames_all),
-            (self.detections, {"retention.ms": str(7 * DAY_MS)}),
-            (self.usage, {"retention.ms": str(400 * DAY_MS)}),
-            (self.replies, {"retention.ms": str(10 * MINUTE_MS)}),
-            (self.deadletter, {"retention.ms": str(7 * DAY_MS)}),
+            (self.detections, json_config | {"retention.ms": str(7 * DAY_MS)}),
+            (self.usage, json_config | {"retention.ms": str(400 * DAY_MS)}),
+            (self.replies, json_config | {"retention.ms": str(10 * MINUTE_MS)}),
+            (
+                self.deadletter,
+                {
+                    "retention.ms": str(7 * DAY_MS),
+                    "max.message.bytes": str(DEADLETTER_BYTES_MAX),
+                },
+            ),
         )
         compacted = (self.streams, self.models, self.balances)
         shared = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
@@ -99,7 +108,7 @@ class Topics:
                 Topic(
                     name=name,
                     partitions=self.partitions if name == self.streams else 1,
-                    config=shared | {"cleanup.policy": "compact"},
+                    config=shared | json_config | {"cleanup.policy": "compact"},
                 )
                 for name in compacted
             ),

@@ -9,10 +9,15 @@ from enum import StrEnum
 
 import msgspec
 
+from wire.clock import Moment, in_utc
 from wire.cloudevents import Envelope, EnvelopeCodec
-from wire.names import frame_id
+from wire.errors import Rejected
+from wire.frames import INT64_MAX, SOURCE_SIDE_MAX
+from wire.names import NAME_LENGTH_MAX, frame_id, is_name, name_rule
 
 USAGE_TYPE = "framemeter.usage.v1"
+EVENT_FRAMES_MAX = 1_000_000
+"""Far above what one transaction holds; it bounds what one bad event could be taken for."""
 
 
 class Status(StrEnum):
@@ -41,7 +46,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     height: int
     width: int
-    captured_at: datetime
+    captured_at: Moment
 
     @property
     def id(self) -> str:
@@ -62,11 +67,34 @@ def encode(event: UsageEvent, *, at: datetime) -> bytes:
     return _CODEC.encode(event, event_id=event.id, subject=event.stream, time=at)
 
 
+def check(event: UsageEvent) -> UsageEvent:
+    """Return the event; raise `Rejected` when no session could have such frames."""
+    for kind, name in (
+        ("account", event.account),
+        ("stream", event.stream),
+        ("model", event.model),
+    ):
+        if not is_name(name):
+            raise Rejected(name_rule(kind, name))
+    if len(event.model_version) > NAME_LENGTH_MAX or not event.model_version.isprintable():
+        raise Rejected(name_rule("model version", event.model_version))
+    if not (1 <= event.epoch <= INT64_MAX and 0 <= event.first <= event.last < INT64_MAX):
+        raise Rejected(f"epoch {event.epoch} has no frames {event.first}..{event.last}")
+    if event.frames > EVENT_FRAMES_MAX:
+        raise Rejected(f"{event.frames} frames in one event are more than {EVENT_FRAMES_MAX}")
+    if not (1 <= event.height <= SOURCE_SIDE_MAX and 1 <= event.width <= SOURCE_SIDE_MAX):
+        raise Rejected(f"{event.height}x{event.width} is not the size of a picture")
+    in_utc(event.captured_at)
+    return event
+
+
 def decode(value: bytes | None) -> UsageEvent:
-    """Return the event; raise `Rejected` when the bytes are not one."""
+    """Return the checked event; raise `Rejected` when the bytes are not a good one."""
     return decode_envelope(value).data
 
 
 def decode_envelope(value: bytes | None) -> Envelope[UsageEvent]:
-    """Return the event with its envelope (its `time` is when it was emitted)."""
-    return _CODEC.decode(value)
+    """Return the checked event with its envelope (its `time` is when it was emitted)."""
+    envelope = _CODEC.decode(value)
+    check(envelope.data)
+    return envelope
