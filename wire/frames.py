@@ -172,7 +172,10 @@ class _Fields:
             raise Rejected(f"header {name} is not an RFC 3339 time: {text[:80]!r}") from None
         if moment.tzinfo is None:
             raise Rejected(f"header {name} has no time zone: {text[:80]!r}")
-        return in_utc(moment)
+        try:
+            return in_utc(moment)
+        except Rejected as error:
+            raise Rejected(f"header {name}: {error}") from error
 
 
 def _identity(fields: _Fields) -> FrameIdentity:
