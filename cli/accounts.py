@@ -1,0 +1,134 @@
+"""`framemeter accounts`: create accounts, put tokens on them, make and revoke keys."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+from billing.accounts import Accounts
+from billing.database import migrate
+
+from cli import terminal
+from cli.deployment import Deployment, database, deployment
+from wire.balances import MILLITOKENS_PER_TOKEN, Balance
+from wire.errors import Rejected
+
+Name = Annotated[str, typer.Argument(help="The account's name.")]
+
+
+def build() -> typer.Typer:
+    """Return the command group."""
+    group = typer.Typer(no_args_is_help=True, help="Accounts, top-ups and API keys.")
+    group.command("create")(create)
+    group.command("top-up")(top_up)
+    group.command("show")(show)
+    group.command("key")(key)
+    group.command("revoke")(revoke)
+    return group
+
+
+def millitokens(tokens: str) -> int:
+    """Return an amount of tokens with at most three decimals as millitokens."""
+    try:
+        amount = Decimal(tokens) * MILLITOKENS_PER_TOKEN
+    except InvalidOperation:
+        raise Rejected(f"{tokens!r} is not an amount of tokens, such as 1000 or 12.5") from None
+    if not amount.is_finite() or amount != amount.to_integral_value() or amount <= 0:
+        raise Rejected(f"{tokens!r} must be over 0 and have at most three decimals")
+    return int(amount)
+
+
+def create(account: Name) -> None:
+    """Open an account."""
+    terminal.run(_create(deployment(), account))
+    terminal.output().print(f"account [bold]{account}[/bold] is open")
+
+
+async def _create(target: Deployment, account: str) -> None:
+    await migrate(target.postgres)
+    async with database(target) as pool:
+        await Accounts(pool, target.clock).create(account)
+
+
+def top_up(
+    account: Name,
+    tokens: Annotated[str, typer.Argument(help="How many tokens, up to three decimals.")],
+    reference: Annotated[
+        str, typer.Option(help="The payment's own id; the same one is booked once.")
+    ],
+) -> None:
+    """Put tokens on an account."""
+    applied, balance = terminal.run(_top_up(deployment(), account, millitokens(tokens), reference))
+    console = terminal.output()
+    if not applied:
+        console.print(f"{reference} was booked before: nothing changed")
+    _print_balance(balance)
+
+
+async def _top_up(
+    target: Deployment, account: str, amount: int, reference: str
+) -> tuple[bool, Balance]:
+    async with database(target) as pool:
+        accounts = Accounts(pool, target.clock)
+        booked = await accounts.top_up(account, amount, reference)
+        return booked.applied, await accounts.balance(account)
+
+
+def show(account: Name) -> None:
+    """Show an account's balance."""
+    _print_balance(terminal.run(_balance(deployment(), account)))
+
+
+async def _balance(target: Deployment, account: str) -> Balance:
+    async with database(target) as pool:
+        return await Accounts(pool, target.clock).balance(account)
+
+
+def _print_balance(balance: Balance) -> None:
+    view = terminal.table(
+        balance.account,
+        ("available", "held", "receivable"),
+        numbers=("available", "held", "receivable"),
+    )
+    view.add_row(
+        *(terminal.tokens(n) for n in (balance.available, balance.held, balance.receivable))
+    )
+    terminal.output().print(view)
+
+
+def key(
+    account: Annotated[str, typer.Argument(help="Whose key; leave out with --operator.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="detect, sessions, read or admin; repeatable.")
+    ] = None,
+    operator: Annotated[
+        bool, typer.Option(help="A key that may act for every account (producers, admins).")
+    ] = False,
+) -> None:
+    """Make an API key. It is shown once and stored as a hash."""
+    if operator == bool(account):
+        raise Rejected("name an account or give --operator, one of the two")
+    scopes = frozenset(scope or (["sessions", "read", "admin"] if operator else _USER_SCOPES))
+    secret = terminal.run(_key(deployment(), account or None, scopes))
+    terminal.messages().print("keep this key, it is not shown again:")
+    terminal.output().print(secret, soft_wrap=True, highlight=False)
+
+
+_USER_SCOPES = ["detect", "read"]
+
+
+async def _key(target: Deployment, account: str | None, scopes: frozenset[str]) -> str:
+    await migrate(target.postgres)
+    async with database(target) as pool:
+        made = await Accounts(pool, target.clock).create_key(account, scopes)
+        return made.secret
+
+
+def revoke(key_id: Annotated[str, typer.Argument(help="The middle part of fm_<id>_…")]) -> None:
+    """Make a key worthless."""
+    terminal.run(_revoke(deployment(), key_id))
+    terminal.output().print(f"key {key_id} is revoked")
+
+
+async def _revoke(target: Deployment, key_id: str) -> None:
+    async with database(target) as pool:
+        await Accounts(pool, target.clock).revoke_key(key_id)
