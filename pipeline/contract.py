@@ -1,0 +1,58 @@
+"""What a line of frames is published under, and what its funding asks of the gateway."""
+
+from dataclasses import dataclass
+
+from wire.frames import Tier
+from wire.sessions import GRANT_FRAMES_MAX, CloseSession, OpenSession, RenewSession
+
+GRANT_SECONDS = 20.0
+GRANT_FRAMES_LEAST = 16
+GRANT_FRAMES_MOST = 1_000
+assert GRANT_FRAMES_MOST <= GRANT_FRAMES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a line publishes, for whom, and about how fast. The first six fix the price."""
+
+    account: str
+    stream: str
+    model: str
+    height: int
+    width: int
+    tier: Tier
+    max_age_ms: int
+    frames_per_second: float
+
+    @property
+    def grant_frames(self) -> int:
+        """How many frames to ask for at a time: about 20 s of them."""
+        wanted = round(self.frames_per_second * GRANT_SECONDS)
+        return min(max(wanted, GRANT_FRAMES_LEAST), GRANT_FRAMES_MOST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The number that one frame is published under."""
+
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renew:
+    """Ask for more frames of this epoch; also the sign of life."""
+
+    epoch: int
+    request: RenewSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """End this epoch."""
+
+    epoch: int
+    request: CloseSession
+
+
+Action = OpenSession | Renew | Close

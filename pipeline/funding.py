@@ -1,0 +1,285 @@
+"""A session's life as its owner sees it: a state machine without IO, clock or randomness.
+
+Promises: a frame number is handed out only while a grant that has not lapsed covers it; numbers
+of a session have no holes; after one frame whose fate is unknown no more numbers are handed out,
+and the session is closed with exactly the frames that are known and those in doubt.
+The shell (`pipeline.line`) carries the actions out, one at a time, and reports what came of it.
+
+    idle ──open──► opening ──► open ──(failed send, session over, stop)──► ending ──► closing
+      ▲                                                                                  │
+      └────────────────────────(stopped: over)◄──────────────────────────────────────────┘
+"""
+
+from enum import StrEnum
+
+from pipeline.contract import Action, Close, Contract, Place, Renew
+from wire.errors import FramemeterError, InsufficientTokens, Retryable, SessionOver
+from wire.sessions import CloseSession, Grant, OpenSession, RenewSession
+
+RENEW_WHEN_LEFT = 0.3
+SIGNS_OF_LIFE_PER_TTL = 3
+RETRY_AWAY_S = 1.0
+RETRY_UNFUNDED_S = 2.0
+RETRY_REFUSED_S = 10.0
+
+
+class Phase(StrEnum):
+    """Where a session's life stands."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    OPEN = "open"
+    ENDING = "ending"
+    CLOSING = "closing"
+    OVER = "over"
+
+
+class Funding:
+    """The machine. `now` is monotonic seconds everywhere; `spread` (0..1) keeps many apart."""
+
+    def __init__(self, contract: Contract, *, spread: float = 0.5) -> None:
+        assert 0 <= spread <= 1
+        self.contract = contract
+        self.phase = Phase.IDLE
+        self.grant: Grant | None = None
+        self.published = 0
+        self.captured = 0
+        self._spread = 0.8 + 0.4 * spread
+        self._in_flight: set[int] = set()
+        self._first_lost: int | None = None
+        self._reason = ""
+        self._stopping = False
+        self._wanted = False
+        self._asking = False
+        self._lapses_at = 0.0
+        self._life_due_at = 0.0
+        self._ask_not_before = 0.0
+        self._open_not_before = 0.0
+        self._captured_told = 0
+        self._block: FramemeterError | None = None
+
+    @property
+    def granted(self) -> int:
+        """How many frames of the present session are paid for."""
+        return self.grant.granted_frames if self.grant else 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many published frames have not been answered yet."""
+        return len(self._in_flight)
+
+    def unspent(self, now: float) -> int:
+        """Return how many more frames may be published right now."""
+        if self.phase is not Phase.OPEN or now >= self._lapses_at:
+            return 0
+        return self.granted - self.published
+
+    def reserve(self, now: float) -> Place | None:
+        """Hand out the next frame number, or None; then `blocked` says whether to wait."""
+        self._wanted = True
+        if self.unspent(now) <= 0:
+            return None
+        assert self.grant is not None
+        place = Place(epoch=self.grant.epoch, seq=self.published)
+        self.published += 1
+        self.captured = max(self.captured, self.published)
+        self._in_flight.add(place.seq)
+        return place
+
+    def blocked(self, now: float) -> FramemeterError | None:
+        """Return why no number can be had for now; None means that waiting a moment helps."""
+        if self._stopping:
+            return SessionOver(f"the line of {self.contract.stream} is closed")
+        if self.phase is Phase.ENDING or self._asking:
+            return None
+        return self._block if now < self._ask_not_before else None
+
+    def note_captured(self) -> None:
+        """Count one picture that the source gave, published or not."""
+        self.captured += 1
+
+    def acked(self, place: Place) -> None:
+        """Record that the broker has the frame. A late word about an older epoch is ignored."""
+        if self.grant is not None and place.epoch == self.grant.epoch:
+            self._in_flight.discard(place.seq)
+            self._settle()
+
+    def failed(self, place: Place) -> None:
+        """Record that nobody knows whether the broker has the frame: the session must end."""
+        if self.grant is None or place.epoch != self.grant.epoch:
+            return
+        self._in_flight.discard(place.seq)
+        lost = self._first_lost
+        self._first_lost = place.seq if lost is None else min(lost, place.seq)
+        self._end("a frame's fate is unknown")
+
+    def stop(self, reason: str) -> None:
+        """Hand out no more numbers; close once every published frame is answered."""
+        self._stopping = True
+        if self.phase is Phase.IDLE:
+            self.phase = Phase.OVER
+        self._end(reason)
+
+    def abandon(self) -> None:
+        """Wait no longer for answers: what is unanswered is in doubt."""
+        for seq in sorted(self._in_flight):
+            lost = self._first_lost
+            self._first_lost = seq if lost is None else min(lost, seq)
+        self._in_flight.clear()
+        self._settle()
+
+    def next_action(self, now: float) -> Action | None:
+        """Return what to ask the gateway now, if anything; report its outcome before asking again.
+
+        The outcome is one of `opened`, `renewed`, `closed`, `refused`, `unanswered`.
+        """
+        if self._asking or now < self._ask_not_before:
+            return None
+        action = self._due(now)
+        self._asking = action is not None
+        if isinstance(action, OpenSession):
+            self.phase = Phase.OPENING
+        return action
+
+    def due_in(self, now: float) -> float:
+        """Return in how many seconds `next_action` is worth asking again, if nothing happens."""
+        if self.phase is Phase.OPEN and not (self._wanted and self._runs_low()):
+            return max(0.0, max(self._life_due_at, self._ask_not_before) - now)
+        return max(0.0, self._ask_not_before - now)
+
+    def opened(self, grant: Grant, *, now: float, ttl_s: float) -> None:
+        """Take the first grant of a new epoch."""
+        assert self.phase is Phase.OPENING and self._asking
+        self._asking = False
+        self.phase = Phase.OPEN
+        self.published = 0
+        self._in_flight.clear()
+        self._first_lost = None
+        self._take(grant, now, ttl_s)
+        if self._stopping:
+            self._end(self._reason)
+
+    def renewed(self, grant: Grant, *, now: float, ttl_s: float) -> None:
+        """Take a later grant of the same epoch."""
+        assert self._asking and self.grant is not None
+        self._asking = False
+        assert grant.epoch == self.grant.epoch, (grant.epoch, self.grant.epoch)
+        assert grant.granted_frames >= self.grant.granted_frames
+        self._take(grant, now, ttl_s)
+        self._settle()
+
+    def closed(self) -> None:
+        """The gateway knows that the session is over (or that it never will be told)."""
+        assert self.phase is Phase.CLOSING
+        self._asking = False
+        self.grant = None
+        self.published = 0
+        self.captured -= self._captured_told
+        self._in_flight.clear()
+        self._first_lost = None
+        self._wanted = False
+        self._ask_not_before = self._open_not_before
+        self.phase = Phase.OVER if self._stopping else Phase.IDLE
+
+    def refused(self, error: FramemeterError, now: float) -> None:
+        """The gateway answered no."""
+        self._asking = False
+        if self.phase is Phase.CLOSING:
+            self.closed()
+            return
+        self._block = error
+        unfunded = isinstance(error, InsufficientTokens | SessionOver)
+        self._pause(RETRY_UNFUNDED_S if unfunded else RETRY_REFUSED_S, now)
+        if self.phase is Phase.OPENING:
+            self.phase = Phase.OVER if self._stopping else Phase.IDLE
+        elif isinstance(error, SessionOver):
+            # Not at once: two owners that supersede each other must come to rest.
+            self._open_not_before = self._ask_not_before
+            self._end("session over")
+        else:
+            self._settle()
+
+    def unanswered(self, error: Retryable, now: float) -> None:
+        """The gateway did not answer; it may or may not have done what was asked."""
+        self._asking = False
+        self._block = error
+        self._pause(RETRY_AWAY_S, now)
+        if self.phase is Phase.OPENING:
+            self.phase = Phase.OVER if self._stopping else Phase.IDLE
+        else:
+            self._settle()
+
+    def _due(self, now: float) -> Action | None:
+        if self.phase is Phase.IDLE and self._wanted:
+            return self._opening()
+        if self.phase is Phase.OPEN and (
+            now >= self._life_due_at or (self._wanted and self._runs_low())
+        ):
+            return self._renewal()
+        if self.phase is Phase.CLOSING:
+            return self._closing()
+        return None
+
+    def _opening(self) -> OpenSession:
+        return OpenSession(
+            account=self.contract.account,
+            stream=self.contract.stream,
+            model=self.contract.model,
+            height=self.contract.height,
+            width=self.contract.width,
+            tier=self.contract.tier,
+            frames=self.contract.grant_frames,
+        )
+
+    def _renewal(self) -> Renew:
+        assert self.grant is not None
+        request = RenewSession(
+            published=self.published, captured=self.captured, frames=self.contract.grant_frames
+        )
+        return Renew(epoch=self.grant.epoch, request=request)
+
+    def _closing(self) -> Close:
+        assert self.grant is not None and not self._in_flight
+        known = self.published if self._first_lost is None else self._first_lost
+        assert 0 <= known <= self.published <= self.granted
+        self._captured_told = self.captured
+        request = CloseSession(
+            last_seq=known - 1,
+            captured=self.captured,
+            reason=self._reason,
+            in_doubt=self.published - known,
+        )
+        return Close(epoch=self.grant.epoch, request=request)
+
+    def _runs_low(self) -> bool:
+        return self.granted - self.published <= RENEW_WHEN_LEFT * self.contract.grant_frames
+
+    def _take(self, grant: Grant, now: float, ttl_s: float) -> None:
+        self.grant = grant
+        self._lapses_at = now + ttl_s
+        self._life_due_at = now + ttl_s / SIGNS_OF_LIFE_PER_TTL
+        self._block = None
+        self._ask_not_before = now
+        if grant.final and self._runs_low():
+            self._block = InsufficientTokens(
+                f"account {self.contract.account} has no tokens left for another frame of"
+                f" {self.contract.stream}: top it up"
+            )
+            self._pause(RETRY_UNFUNDED_S, now)
+
+    def _end(self, reason: str) -> None:
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.ENDING
+            self._reason = reason
+        elif self.phase is Phase.OPENING:
+            self._reason = reason
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go from ending to closing once nothing is in flight and no renewal is under way."""
+        if self.phase is Phase.ENDING and not self._in_flight and not self._asking:
+            self.phase = Phase.CLOSING
+            self._ask_not_before = 0.0
+
+    def _pause(self, seconds: float, now: float) -> None:
+        self._ask_not_before = now + seconds * self._spread
