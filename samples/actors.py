@@ -17,7 +17,9 @@ WARM_UP_S = 30.0
 
 NEAR_M, FAR_M = 7.2, 13.0
 """Between these people walk: nearer they leave the picture, farther they get too small to see."""
-CYCLE_PATH_M = (9.0, 12.5)
+DOG_FAR_M = 10.5
+"""Farther away a dog is too small."""
+CYCLE_PATH_M = (8.0, 10.5)
 ROAD_M = (14.5, 16.5)
 
 
@@ -96,6 +98,7 @@ def random_cast(rng: np.random.Generator, camera: Camera, seconds: float) -> lis
     """Choose everyone who passes in `seconds`, in the order in which they enter."""
     arrivals = [
         *_walkers(rng, camera, seconds),
+        *_dog_walkers(rng, camera, seconds),
         *_cyclists(rng, camera, seconds),
         *_cars(rng, camera, seconds),
     ]
@@ -107,15 +110,20 @@ def random_cast(rng: np.random.Generator, camera: Camera, seconds: float) -> lis
 def _walkers(
     rng: np.random.Generator, camera: Camera, seconds: float
 ) -> Iterator[tuple[Figure, _Way]]:
-    for enters_s in _times(rng, seconds, every_s=3.6):
-        depths_m = (float(rng.uniform(NEAR_M, FAR_M)), float(rng.uniform(NEAR_M, FAR_M)))
-        way = _crossing(camera, enters_s, depths_m, float(rng.uniform(0.9, 1.5)) * _side(rng))
+    for enters_s in _times(rng, seconds, every_s=4.5):
+        way = _stroll(rng, camera, enters_s, FAR_M)
         yield PERSON, way
-        company = rng.random()
-        if company < 0.35:
-            yield DOG, way.beside(ahead_m=float(rng.uniform(0.9, 1.4)), nearer_m=0.2)
-        elif company < 0.6:
+        if rng.random() < 0.3:
             yield PERSON, way.beside(ahead_m=float(rng.uniform(-0.9, -0.6)), nearer_m=0.3)
+
+
+def _dog_walkers(
+    rng: np.random.Generator, camera: Camera, seconds: float
+) -> Iterator[tuple[Figure, _Way]]:
+    for enters_s in _times(rng, seconds, every_s=9.0):
+        way = _stroll(rng, camera, enters_s, DOG_FAR_M)
+        yield PERSON, way
+        yield DOG, way.beside(ahead_m=float(rng.uniform(1.1, 1.6)), nearer_m=0.4)
 
 
 def _cyclists(
@@ -137,6 +145,11 @@ def _cars(
         side = _side(rng)
         lane_m = ROAD_M[0] if side < 0 else ROAD_M[1]
         yield CAR, _crossing(camera, enters_s, (lane_m, lane_m), float(rng.uniform(3, 5)) * side)
+
+
+def _stroll(rng: np.random.Generator, camera: Camera, enters_s: float, far_m: float) -> _Way:
+    depths_m = (float(rng.uniform(NEAR_M, far_m)), float(rng.uniform(NEAR_M, far_m)))
+    return _crossing(camera, enters_s, depths_m, float(rng.uniform(0.9, 1.5)) * _side(rng))
 
 
 def _times(rng: np.random.Generator, seconds: float, every_s: float) -> Iterator[float]:

@@ -16,6 +16,14 @@ from samples.canvas import Canvas, Colour, Point
 TYRE: Colour = (25, 25, 25)
 SPOKE: Colour = (130, 130, 130)
 LAMP: Colour = (160, 230, 250)
+COATS: tuple[Colour, ...] = (
+    (30, 32, 38),
+    (35, 60, 120),
+    (45, 80, 165),
+    (90, 130, 180),
+    (75, 140, 195),
+)
+"""Of dogs; each stands out from lawn and path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +34,7 @@ class Look:
     second: Colour
     skin: Colour
     hair: Colour
+    coat: Colour
     glass: Colour
     bare_arms: bool
 
@@ -49,6 +58,7 @@ def random_look(rng: np.random.Generator) -> Look:
         second=_colour(rng, 10, 160),
         skin=(int(rng.integers(60, 190)), int(rng.integers(90, 205)), int(rng.integers(120, 235))),
         hair=_colour(rng, 5, 120),
+        coat=COATS[int(rng.integers(len(COATS)))],
         glass=(grey, grey, grey),
         bare_arms=bool(rng.random() < 0.5),
     )
@@ -77,7 +87,7 @@ def draw_rider(canvas: Canvas, look: Look, phase: float) -> None:
         knee = ((hip[0] + foot[0]) / 2 + 0.09, (hip[1] + foot[1]) / 2)
         _leg(canvas, look, hip, knee, foot)
     _arm(canvas, look, shoulder, (0.10, 0.60), (0.19, 0.50))
-    canvas.line(hip, (shoulder[0], shoulder[1] - 0.06), look.main, 0.19)
+    canvas.line(hip, (shoulder[0], shoulder[1] - 0.06), look.main, 0.16)
     _head(canvas, look, 0.03)
 
 
@@ -121,7 +131,7 @@ def draw_car(canvas: Canvas, look: Look, phase: float) -> None:
 
 def draw_dog(canvas: Canvas, look: Look, phase: float) -> None:
     """Draw a dog walking."""
-    coat = look.second
+    coat = look.coat
     canvas.ellipse((0, 0.52), (0.459, 0.20), coat)
     for leg, x in enumerate((-0.365, -0.27, 0.27, 0.365)):
         paw = x + math.sin(phase + leg * 1.6) * 0.12
@@ -136,7 +146,7 @@ PERSON = Figure(class_id=0, height_m=1.75, width=0.7, stride_m=1.5, draw=draw_pe
 RIDER = Figure(class_id=0, height_m=1.75, width=0.7, stride_m=5.0, draw=draw_rider)
 BICYCLE = Figure(class_id=1, height_m=1.05, width=1.7, stride_m=2.2, draw=draw_bicycle)
 CAR = Figure(class_id=2, height_m=1.45, width=2.45, stride_m=1.6, draw=draw_car)
-DOG = Figure(class_id=3, height_m=0.65, width=1.8, stride_m=0.7, draw=draw_dog)
+DOG = Figure(class_id=3, height_m=0.75, width=1.8, stride_m=0.7, draw=draw_dog)
 
 
 def _leg(canvas: Canvas, look: Look, hip: Point, knee: Point, foot: Point) -> None:
@@ -155,8 +165,9 @@ def _head(canvas: Canvas, look: Look, x: float) -> None:
 
 
 def _colour(rng: np.random.Generator, low: int, high: int) -> Colour:
+    """Choose a colour; green never leads, or people would vanish on the lawn."""
     blue, green, red = (int(value) for value in rng.integers(low, high, 3))
-    return blue, green, red
+    return (blue, red, green) if green > red else (blue, green, red)
 
 
 def _darker(colour: Colour, factor: float) -> Colour:

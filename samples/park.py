@@ -40,7 +40,7 @@ def _sky_and_lawn(rng: np.random.Generator, camera: Camera) -> Pixels:
     horizon = int(camera.horizon_px)
     picture = np.empty((camera.height, camera.width, 3), np.float32)
     picture[:horizon] = rng.uniform((170, 150, 120), (240, 215, 200))
-    picture[horizon:] = rng.uniform((30, 100, 40), (70, 150, 90))
+    picture[horizon:] = rng.uniform((30, 115, 60), (60, 150, 105))
     for grain_px, strength in ((8, rng.uniform(2, 6)), (60, rng.uniform(3, 10))):
         picture += float(strength) * _clouds(rng, camera, grain_px)[..., None]
     return np.clip(picture, 0, 255).astype(np.uint8)
@@ -58,7 +58,7 @@ def _draw_trees(rng: np.random.Generator, picture: Pixels, camera: Camera) -> No
         scale = camera.height / 360
         x = int(rng.uniform(0, camera.width))
         foot = int(camera.horizon_px + rng.uniform(-6, 25) * scale)
-        tall = int(rng.uniform(40, 110) * scale)
+        tall = int(rng.uniform(60, 120) * scale)
         trunk = (30, 50, int(rng.uniform(60, 100)))
         cv2.rectangle(
             picture, (x - tall // 20, foot - tall // 2), (x + tall // 20, foot), trunk, -1
@@ -74,11 +74,10 @@ def _draw_trees(rng: np.random.Generator, picture: Pixels, camera: Camera) -> No
 
 
 def _draw_furniture(rng: np.random.Generator, picture: Pixels, camera: Camera) -> None:
-    for _ in range(int(rng.integers(2, 5))):
+    for draw in (_draw_bench, _draw_bin, _draw_bush):
         depth_m = float(rng.uniform(11.5, 13.5))
         x, y = camera.project(float(rng.uniform(-5, 5)), depth_m)
         metre = camera.scale_px(depth_m)
-        draw = (_draw_bench, _draw_bin, _draw_bush)[int(rng.integers(0, 3))]
         draw(picture, int(x), int(y), metre)
 
 
@@ -97,7 +96,7 @@ def _draw_bin(picture: Pixels, x: int, y: int, metre: float) -> None:
 
 
 def _draw_bush(picture: Pixels, x: int, y: int, metre: float) -> None:
-    radii = (int(0.9 * metre), int(0.4 * metre))
+    radii = (int(0.5 * metre), int(0.4 * metre))
     cv2.ellipse(picture, (x, y), radii, 0, 0, 360, (25, 85, 30), -1)
 
 
@@ -132,8 +131,8 @@ class Light:
 def random_light(rng: np.random.Generator, camera: Camera) -> Light:
     """Choose the light: mostly day, sometimes dusk."""
     dusk = rng.random() < 0.2
-    gain = rng.uniform((0.6, 0.5, 0.42), (0.75, 0.6, 0.55)) if dusk else rng.uniform(0.85, 1.15)
-    contrast = float(rng.uniform(0.85, 1.1))
+    gain = rng.uniform((0.8, 0.7, 0.65), (0.9, 0.8, 0.75)) if dusk else rng.uniform(0.85, 1.15)
+    contrast = float(rng.uniform(0.95, 1.1))
     uneven = float(rng.uniform(0, 10)) * _clouds(rng, camera, 120)
     noise = rng.normal(0, float(rng.uniform(1, 4)), (_NOISE_FRAMES, camera.height, camera.width))
     return Light(
