@@ -1,0 +1,90 @@
+"""The HTTP application as a value: `create_app(deps)` joins rooms that were built elsewhere.
+
+Its lifespan does the steps of `start` before the first request is accepted, and those of `stop`
+after the last one was answered, each one even if another failed.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Protocol
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from gateway import accounts, detect, estimate, health, models, problems, sessions, usage
+from gateway.auth import Authenticator
+from gateway.detect import DetectLimits
+from gateway.idempotency import Flights
+from gateway.inference import Inference
+from gateway.models import KnownModels, Registry
+from gateway.observation import Observation, RequestMetrics
+from wire.clock import Clock
+
+DESCRIPTION = "YOLO over many live cameras, every frame paid for exactly once."
+
+
+class Reports(accounts.Ledger, usage.UsageBook, Protocol):
+    """Where ledger and usage are read."""
+
+
+Step = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """Everything that the app is made of.
+
+    `start` and `stop` are done in the order given; a step of `start` may be done twice.
+    """
+
+    keys: Authenticator
+    accounts: accounts.AccountBook
+    reports: Reports
+    sessions: sessions.SessionBook
+    registry: Registry
+    known_models: KnownModels
+    inference: Inference
+    flights: Flights
+    limits: DetectLimits
+    needed: Mapping[str, health.Check]
+    useful: Mapping[str, health.Check]
+    start: Sequence[Step]
+    stop: Sequence[Step]
+    metrics: CollectorRegistry
+    clock: Clock
+
+
+def create_app(deps: Deps) -> FastAPI:
+    """Return the application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for step in reversed(deps.stop):
+                stack.push_async_callback(step)
+            for step in deps.start:
+                await step()
+            yield
+
+    app = FastAPI(
+        title="framemeter",
+        version=version("framemeter"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(Observation, metrics=RequestMetrics(deps.metrics))
+    for routes in (
+        detect.router(deps.inference, deps.flights, deps.keys, deps.limits),
+        estimate.router(deps.known_models, deps.keys),
+        models.router(deps.registry, deps.keys),
+        sessions.router(deps.sessions, deps.keys),
+        accounts.router(deps.accounts, deps.reports, deps.keys),
+        usage.router(deps.reports, deps.keys, deps.clock),
+        health.router(deps.needed, deps.useful, deps.metrics),
+    ):
+        app.include_router(routes)
+    return app

@@ -1,0 +1,182 @@
+"""Joins the gateway's rooms to PostgreSQL, Kafka and Valkey: the only place that names them.
+
+`build` makes everything and starts nothing; what must start and stop does so with the app.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from billing.accounts import Accounts
+from billing.catalog import Catalog
+from billing.database import connected
+from billing.sessions import Sessions
+from gateway.app import Deps
+from gateway.auth import Authenticator
+from gateway.balances import Remaining
+from gateway.detect import DetectLimits
+from gateway.fetch import Fetcher, FetchLimits
+from gateway.idempotency import Flights
+from gateway.inference import SLACK_S, Inference, InferenceLimits, Rooms
+from gateway.lines import LineKey, LineLimits, Lines, MakeLine
+from gateway.models import KnownModels
+from gateway.replies import Mailbox, Replies
+from gateway.reports import PoolReports
+from gateway.sessions import LineSessions, SessionBook
+from gateway.settings import GatewaySettings
+from gateway.valkey import Valkey
+from pipeline.line import Contract, Line
+from pipeline.publish import ANSWER_WAIT_S_MAX, FramePublisher
+from wire.clock import Clock
+from wire.kafka import Kafka
+
+DRAIN_S = 20.0
+DECODERS_MAX = 2
+"""Images that are decoded and fitted at once; it bounds memory and leaves a core to the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a replica is joined to."""
+
+    pool: "asyncpg.Pool[Any]"
+    clock: Clock
+    metrics: CollectorRegistry
+
+
+def build(settings: GatewaySettings, outside: Outside) -> Deps:
+    """Return all that the app is made of."""
+    pool, clock = outside.pool, outside.clock
+    sessions, catalog = Sessions(pool, clock, settings.session_ttl_s), Catalog(pool, clock)
+    accounts = Accounts(pool, clock)
+    valkey = Valkey(Redis.from_url(settings.redis), clock)
+    publisher = _publisher(settings)
+    rooms = Rooms(
+        models=KnownModels(catalog, clock),
+        fetcher=Fetcher(_fetch_limits(settings)),
+        lines=(lines := _lines(settings, sessions, publisher, clock)),
+        mailbox=Mailbox(),
+        remaining=Remaining(lines, valkey, clock),
+    )
+    replies = _replies(settings, rooms.mailbox)
+    flights = _flights(settings, valkey, clock)
+    return Deps(
+        keys=Authenticator(accounts, clock),
+        accounts=accounts,
+        reports=PoolReports(pool),
+        sessions=sessions,
+        registry=catalog,
+        known_models=rooms.models,
+        inference=_inference(settings, rooms, clock),
+        flights=flights,
+        limits=_detect_limits(settings),
+        needed={"kafka": replies.check, "postgres": lambda: _check_database(pool)},
+        useful={"valkey": valkey.check},
+        start=(replies.start, lines.start, publisher.ready),
+        stop=(
+            lambda: flights.drain(DRAIN_S),
+            lines.stop,
+            publisher.stop,
+            replies.stop,
+            rooms.fetcher.close,
+            valkey.close,
+        ),
+        metrics=outside.metrics,
+        clock=clock,
+    )
+
+
+def line_maker(
+    settings: GatewaySettings, sessions: SessionBook, publisher: FramePublisher, clock: Clock
+) -> MakeLine:
+    """Return what makes a line of this replica, funded in process."""
+    port = LineSessions(sessions)
+
+    def make(key: LineKey, stream: str) -> Line:
+        contract = Contract(
+            account=key.account,
+            stream=stream,
+            model=key.model,
+            height=key.height,
+            width=key.width,
+            tier=key.tier,
+            max_age_ms=settings.detect_max_age_ms,
+            frames_per_second=settings.line_frames_per_second,
+        )
+        return Line(contract=contract, sessions=port, publisher=publisher, clock=clock)
+
+    return make
+
+
+def _lines(
+    settings: GatewaySettings, sessions: SessionBook, publisher: FramePublisher, clock: Clock
+) -> Lines:
+    return Lines(
+        line_maker(settings, sessions, publisher, clock),
+        replica=settings.replica_name(),
+        clock=clock,
+        limits=LineLimits(lines_max=settings.lines_max, idle_s=settings.line_idle_s),
+    )
+
+
+def _publisher(settings: GatewaySettings) -> FramePublisher:
+    return FramePublisher(
+        Kafka.of(settings), settings.topics(), client_id=f"gateway-{settings.replica_name()}"
+    )
+
+
+def _replies(settings: GatewaySettings, mailbox: Mailbox) -> Replies:
+    topics = settings.topics()
+    return Replies(
+        Kafka.of(settings),
+        topic=topics.replies,
+        partitions=topics.partitions,
+        replica=settings.replica_name(),
+        mailbox=mailbox,
+    )
+
+
+def _flights(settings: GatewaySettings, valkey: Valkey, clock: Clock) -> Flights:
+    longest_s = (
+        settings.fetch_timeout_s + ANSWER_WAIT_S_MAX + settings.detect_max_age_ms / 1000 + SLACK_S
+    )
+    return Flights(
+        valkey,
+        clock,
+        running_max=settings.detect_running_max,
+        claim_s=round(2 * longest_s),
+    )
+
+
+def _inference(settings: GatewaySettings, rooms: Rooms, clock: Clock) -> Inference:
+    limits = InferenceLimits(
+        pixels_max=settings.image_pixels_max,
+        max_age_ms=settings.detect_max_age_ms,
+        jpeg_quality=settings.detect_jpeg_quality,
+        decoders_max=DECODERS_MAX,
+    )
+    return Inference(rooms, replica=settings.replica_name(), clock=clock, limits=limits)
+
+
+def _detect_limits(settings: GatewaySettings) -> DetectLimits:
+    return DetectLimits(
+        image_bytes_max=settings.image_bytes_max,
+        timeout_s=settings.detect_timeout_s,
+        model_default=settings.detect_model,
+    )
+
+
+def _fetch_limits(settings: GatewaySettings) -> FetchLimits:
+    return FetchLimits(
+        bytes_max=settings.image_bytes_max,
+        timeout_s=settings.fetch_timeout_s,
+        allow_private=settings.fetch_private,
+    )
+
+
+async def _check_database(pool: "asyncpg.Pool[Any]") -> None:
+    async with connected(pool) as connection:
+        await connection.execute("select 1")
