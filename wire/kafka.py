@@ -4,6 +4,7 @@ This module and `wire.transactions` are the only ones that import aiokafka, so t
 and its pitfalls live in one place. All readers are read_committed.
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ FETCH_BYTES_MAX = 32 * 1024 * 1024
 TRANSACTION_TIMEOUT_MS = 10_000
 TRANSACTION_RETRY_MS = 5
 """How soon to ask again while the previous transaction's markers are being written."""
+TOPICS_SEEN_ATTEMPTS_MAX = 50
+TOPICS_SEEN_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +153,7 @@ class Kafka:
         return sorted(numbers)
 
     async def create_topics(self, topics: Iterable[Topic], *, replication: int = 1) -> list[str]:
-        """Create the topics that are not there yet; return their names.
+        """Create the topics that are not there yet; return their names once clients can see all.
 
         Raises `Retryable` when the broker is away or not ready, `Misconfigured` when it refuses or
         when a topic is there with another number of partitions.
@@ -175,15 +178,27 @@ class Kafka:
                     for topic in wanted.values()
                 ]
             )
-            there = await admin.describe_topics(list(wanted))
+            made = [name for name, code, *_ in response.topic_errors if not _refused(name, code)]
+            for topic in await _described(admin, list(wanted)):
+                _check_partitions(topic["topic"], len(topic["partitions"]), wanted)
         except (KafkaError, OSError) as error:
             raise Retryable(f"Kafka at {self.bootstrap} does not answer: {error}") from error
         finally:
             await admin.close()
-        made = [name for name, code, *_ in response.topic_errors if not _refused(name, code)]
-        for topic in there:
-            _check_partitions(topic["topic"], len(topic["partitions"]), wanted)
         return made
+
+
+async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
+    """Return what the broker says of the topics; a new one appears some moments after it is made.
+
+    The broker's answer to a creation comes from its controller, that to a question from a copy.
+    """
+    for _ in range(TOPICS_SEEN_ATTEMPTS_MAX):
+        topics: list[dict[str, Any]] = await admin.describe_topics(names)
+        if all(topic["error_code"] == 0 for topic in topics):
+            return topics
+        await asyncio.sleep(TOPICS_SEEN_WAIT_S)
+    raise Retryable("Kafka has made topics that it does not show yet")
 
 
 def _refused(name: str, code: int) -> bool:
@@ -199,7 +214,7 @@ def _refused(name: str, code: int) -> bool:
 
 
 def _check_partitions(name: str, partitions: int, wanted: dict[str, Topic]) -> None:
-    if partitions and partitions != wanted[name].partitions:
+    if partitions != wanted[name].partitions:
         raise Misconfigured(
             f"topic {name} has {partitions} partitions, not {wanted[name].partitions}: set"
             " FRAMEMETER_PARTITIONS to what the topics have, or use another FRAMEMETER_TOPIC_PREFIX"

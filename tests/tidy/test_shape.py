@@ -36,11 +36,9 @@ def test_a_function_fits_a_screen() -> None:
 
 def is_command(function: Function) -> bool:
     """Say whether a function's parameters are the options of a command line."""
-    return any(
-        isinstance(decorator, ast.Call)
-        and isinstance(decorator.func, ast.Attribute)
-        and decorator.func.attr in ("command", "callback")
-        for decorator in function.decorator_list
+    return all(
+        argument.annotation and "typer." in ast.unparse(argument.annotation)
+        for argument in function.args.args
     )
 
 
