@@ -26,8 +26,12 @@ log.info("one line", path="a\\nb", settings=settings, password=settings.kafka_pa
 log.debug("not this one")
 logging.getLogger("theirs").warning("of the %s", "library")
 logging.getLogger("aiokafka.producer").warning("noise")
+
+def connect(password):
+    return 1 / 0
+
 try:
-    1 / 0
+    connect(settings.kafka_password.get_secret_value())
 except ZeroDivisionError:
     log.exception("with a traceback")
     logging.getLogger("theirs").exception("and theirs")
