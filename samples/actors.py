@@ -19,7 +19,7 @@ NEAR_M, FAR_M = 7.2, 13.0
 """Between these people walk: nearer they leave the picture, farther they get too small to see."""
 DOG_FAR_M = 10.5
 """Farther away a dog is too small."""
-CYCLE_PATH_M = (8.0, 10.5)
+CYCLE_M = (8.0, 10.5)
 ROAD_M = (14.5, 16.5)
 
 
@@ -130,7 +130,7 @@ def _cyclists(
     rng: np.random.Generator, camera: Camera, seconds: float
 ) -> Iterator[tuple[Figure, _Way]]:
     for enters_s in _times(rng, seconds, every_s=7.0):
-        depth_m = float(rng.uniform(*CYCLE_PATH_M))
+        depth_m = float(rng.uniform(*CYCLE_M))
         way = _crossing(
             camera, enters_s, (depth_m, depth_m), float(rng.uniform(2.0, 3.5)) * _side(rng)
         )

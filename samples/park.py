@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from samples.actors import CYCLE_PATH_M, ROAD_M, Camera
+from samples.actors import ROAD_M, Camera
 from samples.canvas import Colour, Pixels
 
 _NOISE_FRAMES = 8
@@ -29,9 +29,9 @@ def random_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
 def draw_background(rng: np.random.Generator, camera: Camera) -> Pixels:
     """Draw sky, lawn, road, path, trees and furniture."""
     picture = _sky_and_lawn(rng, camera)
-    _draw_band(picture, camera, (ROAD_M[0] - 1.2, ROAD_M[1] + 1.2), _grey(rng, 80, 120))
     _draw_trees(rng, picture, camera)
-    _draw_band(picture, camera, (CYCLE_PATH_M[0], CYCLE_PATH_M[0] + 1.6), _grey(rng, 120, 180))
+    _draw_path(rng, picture, camera)
+    _draw_road(rng, picture, camera)
     _draw_furniture(rng, picture, camera)
     return picture
 
@@ -46,11 +46,25 @@ def _sky_and_lawn(rng: np.random.Generator, camera: Camera) -> Pixels:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _draw_band(
-    picture: Pixels, camera: Camera, depths_m: tuple[float, float], colour: Colour
-) -> None:
-    near_px, far_px = (int(camera.project(0, depth)[1]) for depth in depths_m)
-    cv2.rectangle(picture, (0, far_px), (camera.width, near_px), colour, -1)
+def _draw_road(rng: np.random.Generator, picture: Pixels, camera: Camera) -> None:
+    """Draw the road, across the picture."""
+    near_px, far_px = (
+        int(camera.project(0, depth_m)[1]) for depth_m in (ROAD_M[0] - 1.2, ROAD_M[1] + 1.2)
+    )
+    cv2.rectangle(picture, (0, far_px), (camera.width, near_px), _grey(rng, 80, 120), -1)
+
+
+def _draw_path(rng: np.random.Generator, picture: Pixels, camera: Camera) -> None:
+    """Draw a path that leads away from the camera, under it to the horizon."""
+    middle_m = float(rng.uniform(-3, 3))
+    half_m = float(rng.uniform(1.0, 1.8))
+    corners = [
+        camera.project(middle_m - half_m, 4),
+        camera.project(middle_m + half_m, 4),
+        camera.project(middle_m + half_m, 200),
+        camera.project(middle_m - half_m, 200),
+    ]
+    cv2.fillConvexPoly(picture, np.array(corners, np.int32), _grey(rng, 120, 180))
 
 
 def _draw_trees(rng: np.random.Generator, picture: Pixels, camera: Camera) -> None:
