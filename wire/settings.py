@@ -1,14 +1,24 @@
 """What every process is told by its environment (prefix `FRAMEMETER_`).
 
-Packages extend `WireSettings` with their own; only `__main__.py` and `cli/` read them.
+Packages extend `WireSettings` with their own; only `__main__.py` and `cli/` read them. What the
+environment does not say may lie in a file of the variable's name, in small letters, in
+`/run/secrets`, where container platforms put secrets.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from wire.topics import DEFAULT_PREFIX, Topics
+
+SECRETS_FOLDER = Path("/run/secrets")
 
 
 class WireSettings(BaseSettings):
@@ -42,6 +52,20 @@ class WireSettings(BaseSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65_535, description="Port of /metrics and /healthz; 0 turns them off"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the strongest first."""
+        if not SECRETS_FOLDER.is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, SECRETS_FOLDER)
 
     def topics(self) -> Topics:
         """Return the topics under the configured prefix."""

@@ -1,6 +1,7 @@
 """Settings: read from the environment, frozen, and silent about secrets."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -77,3 +78,32 @@ def test_a_complaint_about_a_setting_does_not_show_the_others(
 def test_every_setting_says_what_it_is_for() -> None:
     for name, field in WireSettings.model_fields.items():
         assert field.description, name
+
+
+@pytest.fixture
+def secrets_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let secrets lie in a folder of the test."""
+    monkeypatch.setattr("wire.settings.SECRETS_FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_secret_is_read_from_a_file_of_its_name(secrets_folder: Path) -> None:
+    (secrets_folder / "framemeter_kafka_password").write_text(f"{SECRET}\n")
+    (secrets_folder / "kafka_username").write_text("not ours: no prefix")
+    settings = WireSettings()
+    assert settings.kafka_password.get_secret_value() == SECRET
+    assert settings.kafka_username == ""
+
+
+def test_the_environment_is_stronger_than_a_file(
+    secrets_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secrets_folder / "framemeter_kafka_password").write_text("from the file")
+    assert with_password(monkeypatch).kafka_password.get_secret_value() == SECRET
+
+
+def test_without_a_folder_of_secrets_the_environment_is_all(
+    secrets_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wire.settings.SECRETS_FOLDER", secrets_folder / "missing")
+    assert with_password(monkeypatch).kafka_password.get_secret_value() == SECRET
