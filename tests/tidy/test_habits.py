@@ -16,6 +16,10 @@ CODE = (".py", ".sql", ".toml", ".yml", ".yaml", ".sh", ".html", ".js", ".css", 
 
 AIOKAFKA_MODULES = {"wire/kafka.py", "wire/transactions.py", "wire/stable_offsets.py"}
 BROAD_EXCEPTS = {
+    "consumers/detector/inference.py": "an engine may raise anything; the frames fail, counted",
+    "consumers/detector/lanes.py": "one cure for every failure of a lane: a new era",
+    "consumers/detector/models.py": "a model that cannot be warmed is named by its frames",
+    "pipeline/feed.py": "the outermost loop of a camera's thread; logged, and the camera retried",
     "wire/transactions.py": "tears a producer down that is thrown away whatever it answers",
 }
 """Where a broad except may swallow an error, and why. Keep it short."""
@@ -55,7 +59,7 @@ def test_nothing_is_left_unfinished() -> None:
         for number, line in enumerate(text.splitlines(), 1)
         if UNFINISHED.search(line) or UNWRITTEN in line
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def environment_reads(module: Module) -> list[str]:
@@ -93,7 +97,7 @@ def test_the_environment_is_read_in_settings_alone() -> None:
         if module.package != "cli" and not module.path.endswith("/settings.py")
         for place in environment_reads(module)
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def imported(module: Module) -> set[str]:
@@ -137,7 +141,7 @@ def broad_excepts() -> dict[str, str]:
 
 def test_an_error_is_swallowed_only_where_the_list_says_why() -> None:
     unlisted = {path: place for path, place in broad_excepts().items() if path not in BROAD_EXCEPTS}
-    assert unlisted == {}
+    assert not unlisted, "\n".join(unlisted.values())
 
 
 def test_the_list_of_broad_excepts_holds_nothing_that_is_gone() -> None:

@@ -20,7 +20,9 @@ def test_a_file_is_short_or_says_why_it_is_long() -> None:
         if (lines := module.text.count("\n")) > FILE_LINES_MAX
         and not re.search(r"^Long because \S", module.docstring, re.MULTILINE)
     ]
-    assert long == [], f"split them, or start a docstring line with 'Long because': {long}"
+    assert not long, "split them, or start a docstring line with 'Long because':\n" + "\n".join(
+        long
+    )
 
 
 def test_a_function_fits_a_screen() -> None:
@@ -31,12 +33,19 @@ def test_a_function_fits_a_screen() -> None:
         for function in module.functions()
         if (lines := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
     ]
-    assert long == []
+    assert not long, "\n".join(long)
 
 
-def is_command(function: Function) -> bool:
-    """Say whether a function's parameters are the options of a command line."""
-    return all(
+def is_entrance(function: Function) -> bool:
+    """Say whether a function's parameters are a command's options or a route's query."""
+    routes = [
+        decorator
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Attribute)
+        and decorator.func.attr in ("get", "post", "put", "patch", "delete", "websocket")
+    ]
+    return bool(routes) or all(
         argument.annotation and "typer." in ast.unparse(argument.annotation)
         for argument in function.args.args
     )
@@ -55,9 +64,14 @@ def test_a_function_has_few_parameters() -> None:
         for module in modules()
         if module.package != "tests"
         for function in module.functions()
-        if len(parameters(function)) > PARAMETERS_MAX and not is_command(function)
+        if len(parameters(function)) > PARAMETERS_MAX and not is_entrance(function)
     ]
-    assert wide == [], f"pass a dataclass: {wide}"
+    assert not wide, "pass a dataclass:\n" + "\n".join(wide)
+
+
+def without_pragma(line: str) -> str:
+    """Return a line without what it says to a tool at its end."""
+    return re.sub(r"  # (noqa|type: ignore|pragma)\b.*$", "", line)
 
 
 def test_a_line_fits_two_windows_side_by_side() -> None:
@@ -67,9 +81,9 @@ def test_a_line_fits_two_windows_side_by_side() -> None:
         for path, text in texts().items()
         if path.startswith(folders) and path.endswith((".py", ".sql"))
         for number, line in enumerate(text.splitlines(), 1)
-        if len(line) > LINE_LENGTH_MAX
+        if len(without_pragma(line)) > LINE_LENGTH_MAX and "://" not in line
     ]
-    assert long == []
+    assert not long, "\n".join(long)
 
 
 def test_a_module_is_a_noun_not_a_grab_bag() -> None:
@@ -79,7 +93,7 @@ def test_a_module_is_a_noun_not_a_grab_bag() -> None:
         if path.split("/", 1)[0] in FOLDERS
         and GRAB_BAGS & {PurePosixPath(part).stem for part in path.split("/")}
     ]
-    assert bags == []
+    assert not bags, "\n".join(bags)
 
 
 def test_every_module_says_what_it_owns() -> None:
@@ -99,7 +113,7 @@ def public_without_docstring(module: Module) -> list[str]:
 
 def test_every_public_function_and_class_says_what_it_does() -> None:
     silent = [name for module in product() for name in public_without_docstring(module)]
-    assert silent == []
+    assert not silent, "\n".join(silent)
 
 
 def test_every_folder_at_the_top_has_a_readme() -> None:
@@ -109,4 +123,4 @@ def test_every_folder_at_the_top_has_a_readme() -> None:
         if any(module.package == folder for module in modules())
         and f"{folder}/README.md" not in paths()
     ]
-    assert missing == []
+    assert not missing, "\n".join(missing)

@@ -24,7 +24,8 @@ def test_slugs_are_unique_and_fit_a_urn() -> None:
 
 def test_the_loop_can_tell_the_four_kinds_apart() -> None:
     kinds = {Retryable, Rejected, Refused, Misconfigured}
-    assert set(FramemeterError.__subclasses__()) == kinds
+    ours = {kind for kind in FramemeterError.__subclasses__() if kind.__module__ == "wire.errors"}
+    assert ours == kinds
 
 
 def test_the_tree_is_drawn_with_every_member() -> None:
