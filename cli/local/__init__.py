@@ -1,0 +1,1 @@
+"""Kafka, PostgreSQL and Valkey as child processes in a data folder."""
