@@ -25,6 +25,11 @@ class Contract:
     frames_per_second: float
 
     @property
+    def price_terms(self) -> tuple[str, str, str, int, int, Tier]:
+        """What a session fixes for its life."""
+        return self.account, self.stream, self.model, self.height, self.width, self.tier
+
+    @property
     def grant_frames(self) -> int:
         """How many frames to ask for at a time: about 20 s of them."""
         wanted = round(self.frames_per_second * GRANT_SECONDS)

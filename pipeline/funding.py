@@ -48,7 +48,7 @@ class Funding:
         self._in_flight: set[int] = set()
         self._first_lost: int | None = None
         self._reason = ""
-        self._stopping = False
+        self.stopping = False
         self._wanted = False
         self._asking = False
         self._lapses_at = 0.0
@@ -67,6 +67,12 @@ class Funding:
     def in_flight(self) -> int:
         """How many published frames have not been answered yet."""
         return len(self._in_flight)
+
+    @property
+    def closing_due(self) -> bool:
+        """Say whether there is a session whose end the gateway has not been told yet."""
+        opening = self.phase is Phase.OPENING and self.stopping
+        return opening or self.phase in (Phase.ENDING, Phase.CLOSING)
 
     def unspent(self, now: float) -> int:
         """Return how many more frames may be published right now."""
@@ -88,7 +94,7 @@ class Funding:
 
     def blocked(self, now: float) -> FramemeterError | None:
         """Return why no number can be had for now; None means that waiting a moment helps."""
-        if self._stopping:
+        if self.stopping:
             return SessionOver(f"the line of {self.contract.stream} is closed")
         if self.phase is Phase.ENDING or self._asking:
             return None
@@ -111,14 +117,14 @@ class Funding:
         self._in_flight.discard(place.seq)
         lost = self._first_lost
         self._first_lost = place.seq if lost is None else min(lost, place.seq)
-        self._end("a frame's fate is unknown")
+        self.end("a frame's fate is unknown")
 
     def stop(self, reason: str) -> None:
         """Hand out no more numbers; close once every published frame is answered."""
-        self._stopping = True
+        self.stopping = True
         if self.phase is Phase.IDLE:
             self.phase = Phase.OVER
-        self._end(reason)
+        self.end(reason)
 
     def abandon(self) -> None:
         """Wait no longer for answers: what is unanswered is in doubt."""
@@ -156,8 +162,8 @@ class Funding:
         self._in_flight.clear()
         self._first_lost = None
         self._take(grant, now, ttl_s)
-        if self._stopping:
-            self._end(self._reason)
+        if self.stopping:
+            self.end(self._reason)
 
     def renewed(self, grant: Grant, *, now: float, ttl_s: float) -> None:
         """Take a later grant of the same epoch."""
@@ -179,7 +185,7 @@ class Funding:
         self._first_lost = None
         self._wanted = False
         self._ask_not_before = self._open_not_before
-        self.phase = Phase.OVER if self._stopping else Phase.IDLE
+        self.phase = Phase.OVER if self.stopping else Phase.IDLE
 
     def refused(self, error: FramemeterError, now: float) -> None:
         """The gateway answered no."""
@@ -191,11 +197,11 @@ class Funding:
         unfunded = isinstance(error, InsufficientTokens | SessionOver)
         self._pause(RETRY_UNFUNDED_S if unfunded else RETRY_REFUSED_S, now)
         if self.phase is Phase.OPENING:
-            self.phase = Phase.OVER if self._stopping else Phase.IDLE
+            self.phase = Phase.OVER if self.stopping else Phase.IDLE
         elif isinstance(error, SessionOver):
             # Not at once: two owners that supersede each other must come to rest.
             self._open_not_before = self._ask_not_before
-            self._end("session over")
+            self.end("session over")
         else:
             self._settle()
 
@@ -205,7 +211,7 @@ class Funding:
         self._block = error
         self._pause(RETRY_AWAY_S, now)
         if self.phase is Phase.OPENING:
-            self.phase = Phase.OVER if self._stopping else Phase.IDLE
+            self.phase = Phase.OVER if self.stopping else Phase.IDLE
         else:
             self._settle()
 
@@ -267,7 +273,8 @@ class Funding:
             )
             self._pause(RETRY_UNFUNDED_S, now)
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """End the present session, if any; the next `reserve` asks for another."""
         if self.phase is Phase.OPEN:
             self.phase = Phase.ENDING
             self._reason = reason

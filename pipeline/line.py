@@ -7,26 +7,30 @@ its frame is under way loses the answer, not the frame.
 
 import asyncio
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from pipeline.contract import Action, Close, Contract, Place, Renew
-from pipeline.funding import Funding, Phase
+from pipeline.contract import Contract, Place
+from pipeline.dialogue import Dialogue
+from pipeline.funding import Funding
 from pipeline.ports import FramesPort, SessionsPort
 from wire.clock import Clock
 from wire.errors import FramemeterError, Rejected, Retryable
 from wire.frames import PICTURE_BYTES_MAX, Frame, FrameIdentity
-from wire.sessions import Grant, OpenSession
 
-__all__ = ["Contract", "FramesPort", "Line", "SessionsPort", "Submission"]
+__all__ = ["Contract", "FramesPort", "Line", "Paused", "SessionsPort", "Submission"]
 
 DRAIN_WAIT_S_MAX = 2.0
 CLOSE_WAIT_S_MAX = 2.0
 TICK_S_LEAST = 0.1
 TICK_S_MOST = 1.0
 log = structlog.stdlib.get_logger("pipeline.line")
+
+
+class Paused(Retryable):
+    """The owner holds its line back for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +49,13 @@ class Line:
     ) -> None:
         spread = zlib.crc32(contract.stream.encode()) / 0xFFFF_FFFF
         self._funding = Funding(contract, spread=spread)
-        self._sessions = sessions
+        self._dialogue = Dialogue(self._funding, sessions, clock)
         self._publisher = publisher
         self._clock = clock
         self._turn = asyncio.Lock()
         self._order = asyncio.Lock()
-        self._changed = asyncio.Event()
-        self._control: asyncio.Task[None] | None = None
         self._answers: set[asyncio.Task[None]] = set()
-        self._latest: Grant | None = None
+        self._paused = False
 
     @property
     def contract(self) -> Contract:
@@ -63,17 +65,17 @@ class Line:
     @property
     def unit_price(self) -> int | None:
         """Millitokens a frame, from the latest grant."""
-        return self._latest.unit_price if self._latest else None
+        return self._dialogue.latest.unit_price if self._dialogue.latest else None
 
     @property
     def available(self) -> int | None:
         """The account's free millitokens as of the latest grant."""
-        return self._latest.available if self._latest else None
+        return self._dialogue.latest.available if self._dialogue.latest else None
 
     @property
     def balance_version(self) -> int | None:
         """Which version of the balance `available` is."""
-        return self._latest.balance_version if self._latest else None
+        return self._dialogue.latest.balance_version if self._dialogue.latest else None
 
     @property
     def granted(self) -> int:
@@ -91,9 +93,22 @@ class Line:
         return self._funding.unspent(self._clock.monotonic())
 
     @property
+    def closed(self) -> bool:
+        """Say whether `close` was called: nothing more will be published."""
+        return self._funding.stopping
+
+    @property
     def in_flight(self) -> int:
         """How many published frames have no answer yet."""
         return self._funding.in_flight
+
+    @property
+    def blocked(self) -> FramemeterError | None:
+        """Why nothing can be published for now, known without asking; None: try."""
+        if self._paused:
+            return Paused(f"stream {self.contract.stream} is paused")
+        now = self._clock.monotonic()
+        return None if self._funding.unspent(now) > 0 else self._funding.blocked(now)
 
     def note_captured(self) -> None:
         """Count one picture of the source, whether it will be published or not.
@@ -102,11 +117,10 @@ class Line:
         """
         self._funding.note_captured()
 
-    def amend(self, *, max_age_ms: int, frames_per_second: float) -> None:
+    def amend(self, contract: Contract) -> None:
         """Change the terms that do not touch the price; they hold from the next frame on."""
-        self._funding.contract = replace(
-            self._funding.contract, max_age_ms=max_age_ms, frames_per_second=frames_per_second
-        )
+        assert contract.price_terms == self.contract.price_terms
+        self._funding.contract = contract
 
     async def publish(
         self,
@@ -180,7 +194,7 @@ class Line:
     async def keep_alive(self) -> None:
         """Renew the session in time, with or without frames; run it as a task, cancel to end."""
         while True:
-            self._step()
+            self._dialogue.step()
             due_s = self._funding.due_in(self._clock.monotonic())
             await asyncio.sleep(min(max(due_s, TICK_S_LEAST), TICK_S_MOST))
 
@@ -190,6 +204,16 @@ class Line:
             await asyncio.wait(self._answers, timeout=wait_s)
         return not self._answers
 
+    async def pause(self, reason: str) -> None:
+        """End the present session as `close` does; publish nothing until `resume`."""
+        self._paused = True
+        self._funding.end(reason)
+        await self._finish()
+
+    def resume(self) -> None:
+        """Publish again, in a new session."""
+        self._paused = False
+
     async def close(self, reason: str) -> None:
         """Publish no more, wait for the answers, then tell the gateway what was published.
 
@@ -197,33 +221,38 @@ class Line:
         still away after `CLOSE_WAIT_S_MAX` will see the session expire.
         """
         self._funding.stop(reason)
-        self._wake()
+        await self._finish()
+        self._dialogue.hang_up()
+
+    async def _finish(self) -> None:
+        """1. Wait for the answers. 2. The rest is in doubt. 3. Tell the gateway."""
+        self._dialogue.wake()
         await self.drain(DRAIN_WAIT_S_MAX)
         self._funding.abandon()
         try:
             async with asyncio.timeout(CLOSE_WAIT_S_MAX):
-                while self._funding.phase is not Phase.OVER:
-                    self._step()
-                    await self._change(TICK_S_LEAST)
+                while self._funding.closing_due:
+                    self._dialogue.step()
+                    await self._dialogue.change(TICK_S_LEAST)
         except TimeoutError:
             log.warning(
-                "the gateway was not told that a session ended: it will expire",
+                "the gateway could not be told in time that a session ended",
                 stream=self.contract.stream,
             )
-        if self._control is not None:
-            self._control.cancel()
 
     async def _reserve(self) -> Place:
         """Wait for a frame number that is paid for; raise why there is none to be had."""
         while True:
+            if self._paused:
+                raise Paused(f"stream {self.contract.stream} is paused")
             place = self._funding.reserve(self._clock.monotonic())
-            self._step()
+            self._dialogue.step()
             if place is not None:
                 return place
             error = self._funding.blocked(self._clock.monotonic())
             if error is not None:
                 raise type(error)(*error.args)
-            await self._change(TICK_S_MOST)
+            await self._dialogue.change(TICK_S_MOST)
 
     async def _deliver(self, frame: Frame, place: Place) -> None:
         confirmed = False
@@ -237,58 +266,9 @@ class Line:
             raise
         finally:
             (self._funding.acked if confirmed else self._funding.failed)(place)
-            self._wake()
+            self._dialogue.wake()
 
     def _answered(self, answer: "asyncio.Task[None]") -> None:
         self._answers.discard(answer)
         if not answer.cancelled():
             answer.exception()  # seen: the owner may have gone
-
-    def _step(self) -> None:
-        """Carry out what the machine wants next, in the background, one thing at a time."""
-        if self._control is not None:
-            return
-        action = self._funding.next_action(self._clock.monotonic())
-        if action is not None:
-            self._control = asyncio.create_task(self._carry_out(action))
-
-    async def _carry_out(self, action: Action) -> None:
-        try:
-            await self._ask(action)
-        except Retryable as error:
-            self._funding.unanswered(error, self._clock.monotonic())
-        except FramemeterError as error:
-            self._funding.refused(error, self._clock.monotonic())
-        finally:
-            self._control = None
-            self._wake()
-        self._step()
-
-    async def _ask(self, action: Action) -> None:
-        stream = self.contract.stream
-        match action:
-            case OpenSession():
-                grant = await self._sessions.open(action)
-                self._latest = grant
-                self._funding.opened(grant, now=self._clock.monotonic(), ttl_s=self._ttl_s(grant))
-            case Renew():
-                grant = await self._sessions.renew(stream, action.epoch, action.request)
-                self._latest = grant
-                self._funding.renewed(grant, now=self._clock.monotonic(), ttl_s=self._ttl_s(grant))
-            case Close():
-                await self._sessions.close(stream, action.epoch, action.request)
-                self._funding.closed()
-
-    def _ttl_s(self, grant: Grant) -> float:
-        return (grant.expires_at - self._clock.now()).total_seconds()
-
-    def _wake(self) -> None:
-        self._changed.set()
-
-    async def _change(self, wait_s: float) -> None:
-        """Wait until something happened, or a moment."""
-        self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait_s)
-        except TimeoutError:
-            return
