@@ -1,0 +1,1 @@
+"""The detector: frames in, detections and usage out, in one Kafka transaction each."""

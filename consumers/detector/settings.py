@@ -1,0 +1,42 @@
+"""What the detector is told by its environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from wire.settings import WireSettings
+
+
+class DetectorSettings(WireSettings):
+    """Which engine, how large the batches, how much at once."""
+
+    engine: str = Field(
+        default="auto",
+        description="auto, openvino, torch, or fake[:MS[-MS]] (a test engine with latency)",
+    )
+    engine_threads: int = Field(
+        default=0, ge=0, le=1024, description="CPU threads of the engine; 0 takes all cores"
+    )
+    models_folder: Path = Field(
+        default=Path(), description="Where relative weights paths of the model registry start"
+    )
+    models_cache: Path = Field(
+        default=Path(".framemeter/models"), description="Where converted weights are kept"
+    )
+    batch_size_max: int = Field(default=8, ge=1, le=256, description="The most frames in one batch")
+    batch_wait_ms: int = Field(
+        default=5, ge=0, le=1000, description="How long a frame waits for others to share its batch"
+    )
+    batches_ahead: int = Field(
+        default=2,
+        ge=1,
+        le=8,
+        description="Batches at work at once: one in the engine, the rest decoding",
+    )
+    decode_threads: int = Field(default=2, ge=1, le=64, description="Threads that decode JPEGs")
+    in_flight_max: int = Field(
+        default=512,
+        ge=64,
+        le=65_536,
+        description="Frames that are taken and not yet committed, at most",
+    )
