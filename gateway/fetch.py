@@ -21,6 +21,7 @@ URL_LENGTH_MAX = 2048
 REDIRECTS_MAX = 3
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443}
+PORT_MAX = 65_535
 EXTRA_BLOCKS = tuple(
     ipaddress.ip_network(block) for block in ("192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10")
 )
@@ -50,10 +51,17 @@ async def resolve(host: str, port: int) -> list[str]:
 class Fetcher:
     """Fetches images; close it when done."""
 
-    def __init__(self, limits: FetchLimits, *, resolver: Resolve = resolve) -> None:
+    def __init__(
+        self,
+        limits: FetchLimits,
+        *,
+        resolver: Resolve = resolve,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._limits = limits
         self._resolve = resolver
         self._client = httpx.AsyncClient(
+            transport=transport,
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -146,6 +154,8 @@ def parse_url(url: str) -> httpx.URL:
         raise _failed("it is not a URL") from None
     if parsed.scheme not in PORTS or not parsed.host:
         raise _failed("it must start with http:// or https:// and name a host")
+    if parsed.port is not None and not 0 < parsed.port <= PORT_MAX:
+        raise _failed(f"{parsed.port} is not a port")
     if parsed.userinfo:
         raise _failed("user names and passwords in it are refused")
     return parsed
