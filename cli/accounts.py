@@ -4,13 +4,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
+
 from billing.accounts import Accounts
 from billing.database import migrate
-
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from wire.balances import MILLITOKENS_PER_TOKEN, Balance
 from wire.errors import Rejected
+
+OPERATOR_SCOPES = ("sessions", "read", "admin")
+USER_SCOPES = ("detect", "read")
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 
@@ -107,16 +110,13 @@ def key(
     """Make an API key. It is shown once and stored as a hash."""
     if operator == bool(account):
         raise Rejected("name an account or give --operator, one of the two")
-    scopes = frozenset(scope or (["sessions", "read", "admin"] if operator else _USER_SCOPES))
+    scopes = tuple(scope or (OPERATOR_SCOPES if operator else USER_SCOPES))
     secret = terminal.run(_key(deployment(), account or None, scopes))
     terminal.messages().print("keep this key, it is not shown again:")
     terminal.output().print(secret, soft_wrap=True, highlight=False)
 
 
-_USER_SCOPES = ["detect", "read"]
-
-
-async def _key(target: Deployment, account: str | None, scopes: frozenset[str]) -> str:
+async def _key(target: Deployment, account: str | None, scopes: tuple[str, ...]) -> str:
     await migrate(target.postgres)
     async with database(target) as pool:
         made = await Accounts(pool, target.clock).create_key(account, scopes)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+
 from billing.database import open_pool
 from billing.settings import BillingSettings
-
 from cli.local.stack import LocalStack
 from wire.clock import Clock, SystemClock
 from wire.kafka import Kafka

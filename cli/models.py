@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from billing.catalog import Catalog
 from billing.database import migrate
 from billing.tariff import size_class_of
-
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from wire import models

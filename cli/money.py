@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+from redis.asyncio import Redis
+from rich.table import Table
+
 from billing.accounts import Accounts
 from billing.audit import AuditReport, audit
 from billing.reports import StreamBill, stream_bill
 from billing.tariff import size_class_of, unit_price
-from redis.asyncio import Redis
-from rich.table import Table
-
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from cli.streamfile import parse_size

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from consumers.subscribe import subscribe
 
 from cli import terminal
 from cli.deployment import Deployment, deployment
+from consumers.subscribe import subscribe
 from wire.detections import Detection
 
 

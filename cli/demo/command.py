@@ -1,7 +1,6 @@
 """`framemeter demo` on the command line: options, the stack around the run, what is printed."""
 
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,10 +38,10 @@ def demo(
     base: Path = context.obj
     folder = base / "demo"
     own = not configured_addresses()
-    stack = LocalStack(folder)
+    stack = LocalStack(folder, die_with_parent=not keep)
     screen = Screen(terminal.output())
     if own:
-        _start_afresh(stack, folder, screen)
+        _start_afresh(stack, screen)
     try:
         adopt_local_stack(folder)
         options = Options(
@@ -63,12 +62,10 @@ def demo(
         raise typer.Exit(1)
 
 
-def _start_afresh(stack: LocalStack, folder: Path, screen: Screen) -> None:
+def _start_afresh(stack: LocalStack, screen: Screen) -> None:
     """Start an empty stack; a kept one of an earlier demo goes first."""
-    stack.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-    screen.say("starting Kafka, PostgreSQL and Valkey")
-    stack.start(screen.say)
+    stack.erase()
+    stack.start(lambda what: screen.say(f"[dim]{what}[/dim]"))
 
 
 def _play(options: Options, cast: Cast, screen: Screen) -> dict[str, Any]:

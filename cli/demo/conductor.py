@@ -17,14 +17,13 @@ from typing import Any
 
 import httpx
 from asyncpg import Pool
+from rich.console import RenderableType
+
 from billing.accounts import Accounts
 from billing.database import migrate
 from billing.reports import stream_bill
 from billing.sessions import Sessions
 from billing.tariff import unit_price
-from consumers.subscribe import subscribe
-from rich.console import RenderableType
-
 from cli.demo import plan, view
 from cli.demo.result import Outcome, as_json
 from cli.demo.roles import Cast
@@ -35,6 +34,7 @@ from cli.deployment import Deployment, database
 from cli.models import register
 from cli.money import run_audit
 from cli.streams import publish, withdraw, without_password
+from consumers.subscribe import subscribe
 from samples.catalog import FOOTAGE
 from wire.balances import MILLITOKENS_PER_TOKEN
 from wire.errors import Misconfigured
@@ -119,7 +119,7 @@ class Demo:
             accounts = Accounts(pool, target.clock)
             await accounts.create(self._account)
             await accounts.top_up(self._account, TOP_UP_MILLITOKENS, secrets.token_hex(8))
-            made = await accounts.create_key(None, frozenset({"sessions", "read"}))
+            made = await accounts.create_key(None, ("sessions", "read"))
         return made.secret
 
     @asynccontextmanager

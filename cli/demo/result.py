@@ -8,7 +8,6 @@ from typing import Any
 
 from billing.audit import AuditReport
 from billing.reports import StreamBill
-
 from cli.demo.scrape import Metrics
 from cli.demo.tally import StreamTally, Tally
 from wire.balances import Balance, format_tokens

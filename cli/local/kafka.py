@@ -67,6 +67,7 @@ SETTINGS = {
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",
+    "log.index.size.max.bytes": "1048576",
 }
 
 

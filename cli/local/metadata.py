@@ -17,7 +17,7 @@ ANSWER_BYTES_MAX = 1_048_576
 def fault(host: str, port: int) -> str | None:
     """Return None when the broker at `host:port` is alive in its cluster, else what is wrong."""
     try:
-        brokers = parse_brokers(_ask(host, port))
+        brokers = parse_brokers(ask(host, port))
     except (OSError, ValueError, struct.error) as error:
         return f"no answer from {host}:{port} ({error})"
     if not brokers:
@@ -50,7 +50,8 @@ def parse_brokers(answer: bytes) -> list[tuple[str, int]]:
     return brokers
 
 
-def _ask(host: str, port: int) -> bytes:
+def ask(host: str, port: int) -> bytes:
+    """Return the broker's answer to `request`. Raises `OSError` or `ValueError`."""
     with socket.create_connection((host, port), TIMEOUT_S) as connection:
         connection.settimeout(TIMEOUT_S)
         connection.sendall(request())

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -148,7 +149,9 @@ class LocalPostgres:
     def fault(self, ports: Ports) -> str | None:
         """Connect with the password; make the database when it is not there yet."""
         try:
-            asyncio.run(self._check(ports))
+            # In a thread of its own: the caller may have a running loop.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                thread.submit(asyncio.run, self._check(ports)).result()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             return str(error) or type(error).__name__
         return None

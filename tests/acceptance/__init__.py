@@ -1,0 +1,1 @@
+"""Whole processes on real services; some of them are killed."""
