@@ -1,0 +1,133 @@
+"""PostgreSQL: schema migrations, the connection pool, and one way to run a transaction.
+
+`in_transaction` promises that its work runs whole or not at all, that deadlocks and
+serialisation failures are tried again, and that a database that is away shows as `Retryable`.
+After a `Retryable` it is not known whether the work was committed: callers' work is repeatable.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from wire.errors import Misconfigured, Retryable
+
+T = TypeVar("T")
+Connection = asyncpg.pool.PoolConnectionProxy
+
+CONNECT_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 30.0
+ATTEMPTS_MAX = 8
+"""How often a transaction is tried when others stand in its way."""
+ATTEMPT_WAIT_S = 0.02
+
+_ALEMBIC = threading.Lock()
+"""Alembic's context is one for the whole process, so only one thread may migrate at a time."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.QueryCanceledError,
+)
+_IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_MISTAKEN = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+
+async def migrate(dsn: str) -> None:
+    """Bring the schema up to date; concurrent callers take turns.
+
+    Raises `Retryable` when the server is away and `Misconfigured` when it refuses the DSN.
+    """
+    async with _named_errors():
+        await asyncio.to_thread(_migrate_here, dsn)
+
+
+def _migrate_here(dsn: str) -> None:
+    with _ALEMBIC:
+        asyncio.run(_migrate(dsn))
+
+
+async def _migrate(dsn: str) -> None:
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        async_creator=lambda: asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S),
+    )
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: SyncConnection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def open_pool(dsn: str, *, size_max: int) -> "asyncpg.Pool[Any]":
+    """Return a pool of at most `size_max` connections, times in UTC.
+
+    Raises `Retryable` when the server is away and `Misconfigured` when it refuses the DSN.
+    """
+    async with _named_errors():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size_max,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"timezone": "UTC", "application_name": "framemeter"},
+        )
+
+
+@asynccontextmanager
+async def connected(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Any]:
+    """Lend a connection; raise `Retryable` when the server is away."""
+    async with _named_errors(), pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        yield connection
+
+
+async def in_transaction(pool: "asyncpg.Pool[Any]", work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work(connection)` in one transaction and return what it returns."""
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        try:
+            async with connected(pool) as connection, connection.transaction():
+                return await work(connection)
+        except _IN_THE_WAY as error:
+            if attempt == ATTEMPTS_MAX:
+                raise Retryable(f"the database is contended: {error}") from error
+        await asyncio.sleep(ATTEMPT_WAIT_S * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+@asynccontextmanager
+async def _named_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except _MISTAKEN as error:
+        raise Misconfigured(f"PostgreSQL refuses FRAMEMETER_POSTGRES: {error}") from error
+    except _AWAY as error:
+        raise Retryable(f"PostgreSQL does not answer: {error or type(error).__name__}") from error

@@ -1,0 +1,286 @@
+"""The life of a session in the ledger: open, renew, close, expire.
+
+Every call is one transaction and may be repeated. Locks are taken in one order everywhere:
+stream, sessions by (stream, epoch), balances by account. What is granted moves from available to
+held before the grant is told to anyone, so frames are paid for before they are published.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from billing import grants, janitor
+from billing.catalog import find_model
+from billing.coverage import Coverage
+from billing.database import in_transaction
+from billing.grants import SessionState
+from billing.ledger import Entry, Kind, Purse, lock_balance, post
+from billing.queries import sql
+from billing.tariff import TARIFF_V1, unit_price
+from wire.balances import Balance, format_tokens
+from wire.clock import Clock
+from wire.errors import InsufficientTokens, NotAllowed, Rejected, UnknownAccount
+from wire.frames import INT64_MAX
+from wire.sessions import (
+    CloseSession,
+    Grant,
+    OpenSession,
+    RenewSession,
+    check_close,
+    check_open,
+    check_renew,
+)
+
+SESSION_TTL_S = 60.0
+REASON_LENGTH_MAX = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contract:
+    """What a grant is made under: the session's fixed terms."""
+
+    account: str
+    stream: str
+    epoch: int
+    unit_price: int
+
+
+class Sessions:
+    """Opens sessions and keeps their grants. `ttl_s` is how long one lives without a sign."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        clock: Clock,
+        ttl_s: float = SESSION_TTL_S,
+        *,
+        expiry: janitor.Expiry | None = None,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ttl = timedelta(seconds=ttl_s)
+        self._expiry = expiry or janitor.Expiry()
+
+    async def open(self, request: OpenSession) -> Grant:
+        """Open the stream's next epoch and grant what the balance allows.
+
+        Raises `UnknownAccount`, `UnknownModel`, `NotAllowed` when the stream is another
+        account's, `InsufficientTokens` when not one frame can be paid, `Rejected`.
+        """
+        check_open(request)
+        return await in_transaction(self._pool, lambda connection: self._open(connection, request))
+
+    async def _open(self, connection: Any, request: OpenSession) -> Grant:
+        if not await connection.fetchval(sql("accounts.exists"), request.account):
+            raise UnknownAccount(f"there is no account {request.account!r}")
+        price = await _price(connection, request)
+        await _bind_stream(connection, request)
+        epoch = 1 + await connection.fetchval(sql("sessions.last_epoch"), request.stream)
+        now = self._clock.now()
+        await connection.execute(sql("sessions.supersede"), request.stream, now)
+        balance = await lock_balance(connection, request.account)
+        extension = grants.extend(
+            granted=0, wanted=request.frames, unit_price=price, available=balance.available
+        )
+        if extension.frames == 0:
+            raise InsufficientTokens(
+                f"a frame costs {format_tokens(price)} tokens and account {request.account!r}"
+                f" has {format_tokens(balance.available)}: top it up"
+            )
+        contract = _Contract(
+            account=request.account, stream=request.stream, epoch=epoch, unit_price=price
+        )
+        await connection.execute(
+            sql("sessions.open"),
+            request.stream,
+            epoch,
+            request.account,
+            request.model,
+            request.task,
+            request.height,
+            request.width,
+            request.tier.value,
+            price,
+            TARIFF_V1.version,
+            now,
+            now + self._ttl,
+            extension.frames,
+        )
+        balance = await _hold(connection, now, contract, extension, extension.frames)
+        return self._grant(contract, extension, extension.frames, balance, now)
+
+    async def renew(
+        self, stream: str, epoch: int, request: RenewSession, account: str | None = None
+    ) -> Grant:
+        """Top the grant up to `published + frames`; also the session's sign of life.
+
+        `account` None: an operator calls. Raises `UnknownAccount` for a session that is not
+        there or not the account's, `SessionOver`, `Rejected`.
+        """
+        check_renew(request)
+        if max(request.published, request.captured) > grants.SEQ_MAX:
+            raise Rejected("published and captured are too large to be true")
+
+        async def work(connection: Any) -> Grant:
+            session = await _lock_session(connection, stream, epoch, account)
+            grants.check_renewable(session, published=request.published)
+            contract = _Contract(
+                account=session.account,
+                stream=stream,
+                epoch=epoch,
+                unit_price=session.unit_price,
+            )
+            return await self._renew(connection, session, contract, request)
+
+        return await in_transaction(self._pool, work)
+
+    async def _renew(
+        self, connection: Any, session: SessionState, contract: _Contract, request: RenewSession
+    ) -> Grant:
+        now = self._clock.now()
+        balance = await lock_balance(connection, contract.account)
+        extension = grants.extend(
+            granted=session.granted_frames,
+            wanted=request.published + request.frames,
+            unit_price=contract.unit_price,
+            available=balance.available,
+        )
+        await connection.execute(
+            sql("sessions.renew"),
+            contract.stream,
+            contract.epoch,
+            extension.frames,
+            request.published,
+            request.captured,
+            now + self._ttl,
+        )
+        granted = session.granted_frames + extension.frames
+        if extension.frames:
+            balance = await _hold(connection, now, contract, extension, granted)
+        return self._grant(contract, extension, granted, balance, now)
+
+    def _grant(
+        self,
+        contract: _Contract,
+        extension: grants.Extension,
+        granted: int,
+        balance: Balance,
+        now: datetime,
+    ) -> Grant:
+        return Grant(
+            stream=contract.stream,
+            epoch=contract.epoch,
+            unit_price=contract.unit_price,
+            granted_frames=granted,
+            final=extension.final,
+            expires_at=now + self._ttl,
+            available=balance.available,
+            balance_version=balance.version,
+        )
+
+    async def close(
+        self, stream: str, epoch: int, request: CloseSession, account: str | None = None
+    ) -> None:
+        """End the session at `last_seq`; give back at once what cannot be used any more.
+
+        A repeat changes nothing. Raises `UnknownAccount` as `renew` does, and `Rejected`.
+        """
+        check_close(request)
+        if max(request.last_seq, request.captured, request.in_doubt) > grants.SEQ_MAX:
+            raise Rejected("last_seq, captured and in_doubt are too large to be true")
+        await in_transaction(
+            self._pool, lambda connection: self._close(connection, stream, epoch, request, account)
+        )
+
+    async def _close(
+        self, connection: Any, stream: str, epoch: int, request: CloseSession, account: str | None
+    ) -> None:
+        session = await _lock_session(connection, stream, epoch, account)
+        if not grants.is_closable(session):
+            return
+        closing = grants.close(session, last_seq=request.last_seq, in_doubt=request.in_doubt)
+        now = self._clock.now()
+        await connection.execute(
+            sql("sessions.close"),
+            stream,
+            epoch,
+            closing.state,
+            request.last_seq,
+            request.captured,
+            request.reason[:REASON_LENGTH_MAX].replace("\0", ""),
+            request.in_doubt,
+            closing.held_frames,
+            now,
+        )
+        freed = session.held_frames - closing.held_frames
+        if freed:
+            await lock_balance(connection, session.account)
+            entry = Entry(
+                kind=Kind.RELEASE,
+                account=session.account,
+                debit=Purse.HELD,
+                credit=Purse.AVAILABLE,
+                amount=freed * session.unit_price,
+                reference=f"close/{stream}/{epoch}",
+            )
+            await post(connection, now, [entry])
+
+    async def expire(self, now: datetime) -> int:
+        """End the sessions whose owners vanished, as far as it is safe; return how many."""
+        return await janitor.expire(self._pool, now, self._expiry)
+
+
+async def _price(connection: Any, request: OpenSession) -> int:
+    spec = await find_model(connection, request.model)
+    if request.task != spec.task:
+        raise Rejected(f"model {request.model!r} is for task {spec.task!r}, not {request.task!r}")
+    return unit_price(
+        size_class=spec.size_class,
+        height=request.height,
+        width=request.width,
+        tier=request.tier,
+        task=request.task,
+    )
+
+
+async def _bind_stream(connection: Any, request: OpenSession) -> None:
+    """Lock the stream's row, made for the first account that names it."""
+    await connection.execute(sql("sessions.bind_stream"), request.stream, request.account)
+    owner = await connection.fetchval(sql("sessions.lock_stream"), request.stream)
+    if owner != request.account:
+        raise NotAllowed(f"stream {request.stream!r} belongs to another account: use another name")
+
+
+async def _lock_session(
+    connection: Any, stream: str, epoch: int, account: str | None
+) -> SessionState:
+    row = None
+    if 0 <= epoch <= INT64_MAX and "\0" not in stream:
+        row = await connection.fetchrow(sql("sessions.lock"), stream, epoch, account)
+    if row is None:
+        raise UnknownAccount(f"there is no session {stream}/{epoch} of yours")
+    fields = dict(row)
+    covered = Coverage((part.lower, part.upper) for part in fields.pop("covered"))
+    return SessionState(**fields, covered=covered)
+
+
+async def _hold(
+    connection: Any,
+    now: datetime,
+    contract: _Contract,
+    extension: grants.Extension,
+    granted: int,
+) -> Balance:
+    """Move the price of the extension from available to held; return the new balance."""
+    entry = Entry(
+        kind=Kind.GRANT,
+        account=contract.account,
+        debit=Purse.AVAILABLE,
+        credit=Purse.HELD,
+        amount=extension.frames * contract.unit_price,
+        reference=f"grant/{contract.stream}/{contract.epoch}/{granted}",
+    )
+    balances = await post(connection, now, [entry])
+    return balances[contract.account]

@@ -1,0 +1,62 @@
+-- name: bind_stream
+insert into stream (stream, account) values ($1, $2) on conflict do nothing;
+
+-- name: lock_stream
+select account from stream where stream = $1 for update;
+
+-- name: last_epoch
+select coalesce(max(epoch), 0) from session where stream = $1;
+
+-- name: supersede
+update session set state = 'closing', close_reason = 'superseded', closed_at = $2
+where stream = $1 and state = 'open';
+
+-- name: open
+insert into session
+    (stream, epoch, account, model, task, height, width, tier, unit_price, tariff, state,
+     opened_at, expires_at, granted_frames, held_frames)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open', $11, $12, $13, $13);
+
+-- name: lock
+select account, state, unit_price, granted_frames, held_frames, last_seq, in_doubt, covered
+from session
+where stream = $1 and epoch = $2 and ($3::text is null or account = $3)
+for update;
+
+-- name: renew
+update session
+set granted_frames = granted_frames + $3, held_frames = held_frames + $3,
+    published = greatest(published, $4), captured = greatest(captured, $5), expires_at = $6
+where stream = $1 and epoch = $2;
+
+-- name: close
+update session
+set state = $3, last_seq = $4, captured = greatest(captured, $5),
+    close_reason = coalesce(close_reason, $6), in_doubt = $7, held_frames = $8,
+    published = greatest(published, $4::int8 + 1), closed_at = $9,
+    expires_at = least(expires_at, $9)
+where stream = $1 and epoch = $2;
+
+-- name: lead_janitor
+select pg_try_advisory_xact_lock($1);
+
+-- name: watermark
+select case when count(*) = count(watermark_at) then min(watermark_at) end
+from consumer_position where $1::text is null or topic = $1;
+
+-- name: lock_expired
+select stream, epoch, account, unit_price, held_frames,
+    state = 'closing' and last_seq is not null
+        and covered @> int8multirange(int8range(0, last_seq + 1)) as complete
+from session
+where state in ('open', 'closing') and expires_at < $1
+order by stream, epoch
+limit $2
+for update;
+
+-- name: expire
+update session as s
+set state = e.state, held_frames = 0,
+    closed_at = coalesce(s.closed_at, $4), close_reason = coalesce(s.close_reason, 'expired')
+from unnest($1::text[], $2::int8[], $3::text[]) as e (stream, epoch, state)
+where s.stream = e.stream and s.epoch = e.epoch;
