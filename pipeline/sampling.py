@@ -17,7 +17,9 @@ class Sampler:
         assert fps > 0 and frame_s > 0
         self._step_s = 1.0 / fps
         self._frame_s = frame_s
+        self._early_s = min(self._step_s / 2, max(frame_s / 2, self._step_s / 10))
         self._last_s: float | None = None
+        self._told_s: float | None = None
         self._due_s = 0.0
 
     def wants(self, time_s: float | None) -> bool:
@@ -27,7 +29,7 @@ class Sampler:
         if before_s is None or self._jumped(before_s, now_s):
             self._due_s = now_s + self._step_s
             return True
-        if now_s < self._due_s - self._step_s / 2:
+        if now_s < self._due_s - self._early_s:
             return False
         self._due_s += self._step_s
         if self._due_s <= now_s:  # the source is slower than wanted: there is no grid to keep
@@ -35,11 +37,11 @@ class Sampler:
         return True
 
     def _placed(self, time_s: float | None) -> float:
-        if self._last_s is None:
-            return 0.0 if time_s is None else time_s
-        if time_s is None or time_s == self._last_s:
-            return self._last_s + self._frame_s
-        return time_s
+        """Return when the picture is taken to be; a time told twice in a row is no time."""
+        told_s, self._told_s = self._told_s, time_s
+        if time_s is not None and time_s != told_s:
+            return time_s
+        return 0.0 if self._last_s is None else self._last_s + self._frame_s
 
     def _jumped(self, before_s: float, now_s: float) -> bool:
         ahead_s = max(JUMP_AHEAD_S, 2 * self._step_s)

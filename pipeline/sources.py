@@ -30,8 +30,12 @@ from wire.streams import Pace, StreamSpec
 
 OPEN_WAIT_S_MAX = 5.0
 READ_WAIT_S_MAX = 3.0
+PROBE_S_MAX = 0.5
+"""How much of a camera's stream is looked at before the first picture is given out."""
 LATE_S_MAX = 0.5
 """A file that is played later than this is no longer caught up with."""
+SHORT_SHARE = 0.9
+"""A recording that ends before this share of its stated length is called damaged."""
 BAD_PACKETS_MAX = 250
 MICROSECONDS = 1_000_000
 RTSP_SCHEMES = frozenset({"rtsp", "rtsps"})
@@ -83,8 +87,8 @@ class VideoSource:
                 if self._is_live(container):
                     self._play_live(container, stream, deliver, stopped)
                     return
-                start_s = self._sought(container, start_s)
-                played_s = start_s
+                length_s = (container.duration or 0) / MICROSECONDS
+                start_s = played_s = self._sought(container, start_s, length_s)
                 for time_s, frame in self._timed(container, stream, start_s):
                     played_s = time_s + _frame_s(stream)
                     if stopped.is_set():
@@ -96,6 +100,8 @@ class VideoSource:
                         deliver(Shot(picture=picture, captured_at=self._clock.now()))
             if played_s == start_s:
                 raise Retryable(f"{self._name} has no pictures from {start_s:.1f} s on")
+            if played_s < length_s * SHORT_SHARE:
+                self._complain(f"it ends at {played_s:.1f} s and should last {length_s:.1f} s")
             if not self._spec.loop:
                 return
             start_s, offset_s = 0.0, offset_s + played_s
@@ -136,6 +142,9 @@ class VideoSource:
                 options=self._options(),
                 timeout=(OPEN_WAIT_S_MAX, READ_WAIT_S_MAX) if self.is_url else None,
             )
+        except av.error.InvalidDataError as error:
+            what = "no video came in time" if self.is_url else "this is not a video"
+            raise Retryable(f"cannot open {self._name}: {what}") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise Retryable(f"cannot open {self._name}: {_reason(error)}") from error
         try:
@@ -158,14 +167,17 @@ class VideoSource:
     def _options(self) -> dict[str, str]:
         timeout = str(int(READ_WAIT_S_MAX * MICROSECONDS))
         if self._scheme in RTSP_SCHEMES:
-            return {"rtsp_transport": "tcp", "timeout": timeout}
+            return {
+                "rtsp_transport": "tcp",
+                "timeout": timeout,
+                "analyzeduration": str(int(PROBE_S_MAX * MICROSECONDS)),
+            }
         if self._scheme in HTTP_SCHEMES:
             return {"timeout": timeout}
         return {}
 
-    def _sought(self, container: InputContainer, start_s: float) -> float:
+    def _sought(self, container: InputContainer, start_s: float, length_s: float) -> float:
         """Go to the key frame before `start_s`, within the length of a looped file."""
-        length_s = (container.duration or 0) / MICROSECONDS
         if self._spec.loop and length_s > 0:
             start_s %= length_s
         if start_s > 0:
@@ -248,7 +260,7 @@ def _frame_s(stream: VideoStream) -> float:
 def _reason(error: BaseException) -> str:
     """Return what libav meant, in words."""
     if isinstance(error, av.error.InvalidDataError):
-        return "what is there is not a video that can be read"
+        return "the data are damaged"
     if isinstance(error, av.error.ExitError | TimeoutError):
         return "no answer in time"
     text = getattr(error, "strerror", None) or str(error)
