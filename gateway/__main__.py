@@ -23,7 +23,7 @@ from wire.clock import SystemClock
 from wire.process import retry_until_stop, run
 from wire.telemetry import configure_logging, serve_metrics
 
-ANSWER_S = 20
+ANSWER_S = 15
 """How long running requests may go on after a signal."""
 
 log = structlog.stdlib.get_logger("gateway")

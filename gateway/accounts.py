@@ -18,6 +18,7 @@ from gateway.amounts import parse_tokens
 from gateway.auth import Authenticator, account_of
 from gateway.bodies import answer, read_json
 from gateway.idempotency import check_key
+from gateway.openapi import answers, body
 from gateway.problems import raised
 from wire.balances import Balance, format_tokens
 from wire.errors import NotAllowed, Rejected
@@ -78,6 +79,20 @@ class TransferView(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
 
 
+class LedgerPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some lines of the ledger, the newest first; `next` is the `before` of the following ones."""
+
+    transfers: list[TransferView]
+    next: int | None
+
+
+class TopUpView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a top-up did; `applied` is false when it had been done before."""
+
+    applied: bool
+    account: AccountView
+
+
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for an account."""
 
@@ -104,31 +119,36 @@ def _add_reading(
 ) -> None:
     reader = Depends(auth.requires("read"))
 
-    @routes.get("/v1/account")
+    @routes.get("/v1/account", responses=answers(AccountView))
     async def show_account(
         caller: Annotated[Caller, reader], account: str | None = None
     ) -> Response:
         """Tell what the account has. An operator's key must name the account."""
         return answer(_view(await accounts.balance(account_of(caller, account))))
 
-    @routes.get("/v1/ledger")
+    @routes.get("/v1/ledger", responses=answers(LedgerPage))
     async def show_ledger(
         caller: Annotated[Caller, reader],
         account: str | None = None,
         before: Annotated[int | None, Query(ge=1, le=INT64_MAX)] = None,
         limit: Annotated[int, Query(ge=1, le=LEDGER_ROWS_MAX)] = LEDGER_ROWS,
     ) -> Response:
-        """List the account's transfers, the newest first; `next` is the `before` of more."""
+        """List the account's transfers, the newest first."""
         rows = await ledger.ledger(account_of(caller, account), before, limit + 1)
         shown = rows[:limit]
         following = shown[-1].id if len(rows) > limit else None
-        return answer({"transfers": [_transfer(row) for row in shown], "next": following})
+        return answer(LedgerPage(transfers=[_transfer(row) for row in shown], next=following))
 
 
 def _add_administration(routes: APIRouter, accounts: AccountBook, auth: Authenticator) -> None:
     admin = Depends(auth.requires("admin"))
 
-    @routes.post("/v1/admin/accounts")
+    @routes.post(
+        "/v1/admin/accounts",
+        status_code=201,
+        responses=answers(AccountView, 200, 201),
+        openapi_extra=body(NewAccount),
+    )
     async def create_account(
         request: Request,
         caller: Annotated[Caller, admin],
@@ -140,7 +160,12 @@ def _add_administration(routes: APIRouter, accounts: AccountBook, auth: Authenti
         made = await accounts.create(name)
         return answer(_view(await accounts.balance(name)), status=201 if made else 200)
 
-    @routes.post("/v1/admin/accounts/{account}/topups")
+    @routes.post(
+        "/v1/admin/accounts/{account}/topups",
+        status_code=201,
+        responses=answers(TopUpView, 200, 201),
+        openapi_extra=body(NewTopUp),
+    )
     async def top_up(
         request: Request,
         account: str,
@@ -154,17 +179,16 @@ def _add_administration(routes: APIRouter, accounts: AccountBook, auth: Authenti
             raise Rejected(name_rule("account", account))
         done = await accounts.top_up(account, amount, reference)
         view = _view(await accounts.balance(account))
-        return answer(
-            {"applied": done.applied, "account": view}, status=201 if done.applied else 200
-        )
+        shown = TopUpView(applied=done.applied, account=view)
+        return answer(shown, status=201 if done.applied else 200)
 
 
-def amount_of(body: NewTopUp) -> int:
+def amount_of(asked: NewTopUp) -> int:
     """Return the millitokens to add; raise `Rejected` unless exactly one amount is given."""
-    if body.tokens is not None and body.millitokens is None:
-        return parse_tokens(body.tokens)
-    if body.millitokens is not None and body.tokens is None:
-        return body.millitokens
+    if asked.tokens is not None and asked.millitokens is None:
+        return parse_tokens(asked.tokens)
+    if asked.millitokens is not None and asked.tokens is None:
+        return asked.millitokens
     raise Rejected('give either tokens, as text such as "12.5", or millitokens')
 
 

@@ -13,7 +13,17 @@ from typing import Protocol
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from gateway import accounts, detect, estimate, health, models, problems, sessions, usage
+from gateway import (
+    accounts,
+    detect,
+    estimate,
+    health,
+    models,
+    openapi,
+    problems,
+    sessions,
+    usage,
+)
 from gateway.auth import Authenticator
 from gateway.detect import DetectLimits
 from gateway.idempotency import Flights
@@ -23,6 +33,19 @@ from gateway.observation import Observation, RequestMetrics
 from wire.clock import Clock
 
 DESCRIPTION = "YOLO over many live cameras, every frame paid for exactly once."
+KINDS = (
+    accounts.AccountView,
+    accounts.LedgerPage,
+    accounts.NewAccount,
+    accounts.NewTopUp,
+    accounts.TopUpView,
+    detect.DetectAnswer,
+    detect.DetectRequest,
+    estimate.Estimate,
+    models.ModelList,
+    *sessions.MESSAGES,
+)
+"""The bodies and answers that the API describes."""
 
 
 class Reports(accounts.Ledger, usage.UsageBook, Protocol):
@@ -87,4 +110,5 @@ def create_app(deps: Deps) -> FastAPI:
         health.router(deps.needed, deps.useful, deps.metrics),
     ):
         app.include_router(routes)
+    openapi.describe(app, KINDS)
     return app

@@ -20,6 +20,7 @@ from gateway.bodies import JSON_BYTES_MAX, bounded, read_json
 from gateway.idempotency import Flights, Ticket, check_key
 from gateway.inference import Inference, Job, Outcome
 from gateway.lines import LineKey
+from gateway.openapi import answers, body
 from gateway.problems import raised
 from gateway.sizes import SIZE_DEFAULT, parse_size
 from wire.balances import format_tokens
@@ -33,6 +34,16 @@ FORM_FIELD_BYTES_MAX = 4096
 FORM_BYTES_MAX = 64 * 1024
 """What a form may have around its image."""
 
+FORM_SCHEMA = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+        "image": {"type": "string", "format": "binary"},
+        "model": {"type": "string"},
+        "img_size": {"type": "string", "default": str(SIZE_DEFAULT)},
+        "tier": {"type": "string", "enum": list(Tier), "default": Tier.STANDARD.value},
+    },
+}
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -87,7 +98,11 @@ def router(
     """Return the route."""
     routes = APIRouter(tags=["detect"])
 
-    @routes.post("/yolo/detect")
+    @routes.post(
+        "/yolo/detect",
+        responses=answers(DetectAnswer),
+        openapi_extra=body(DetectRequest, {"multipart/form-data": FORM_SCHEMA}),
+    )
     async def detect(
         request: Request,
         caller: Annotated[Caller, Depends(auth.requires("detect"))],
@@ -104,8 +119,8 @@ def router(
         async def work() -> bytes:
             return answer_of(await inference.detect(job), job, request_id)
 
-        body = await flights.run(ticket, work, timeout_s=limits.timeout_s)
-        return Response(body, media_type="application/json")
+        found = await flights.run(ticket, work, timeout_s=limits.timeout_s)
+        return Response(found, media_type="application/json")
 
     return routes
 
@@ -160,9 +175,9 @@ def answer_of(outcome: Outcome, job: Job, request_id: str) -> bytes:
 async def _read(request: Request, limits: DetectLimits) -> _Asked:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        body = await read_json(request, DetectRequest, bytes_max=JSON_BYTES_MAX)
+        told = await read_json(request, DetectRequest, bytes_max=JSON_BYTES_MAX)
         return _Asked(
-            model=body.model, img_size=body.img_size, tier=body.tier, image_url=body.image_url
+            model=told.model, img_size=told.img_size, tier=told.tier, image_url=told.image_url
         )
     if kind == "multipart/form-data":
         return await _read_form(bounded(request, limits.image_bytes_max + FORM_BYTES_MAX), limits)

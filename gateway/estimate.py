@@ -13,6 +13,7 @@ from billing.tariff import unit_price
 from gateway.auth import Authenticator
 from gateway.bodies import answer
 from gateway.models import KnownModels
+from gateway.openapi import answers
 from gateway.sizes import SIZE_DEFAULT, parse_size
 from wire.balances import format_tokens
 from wire.errors import Rejected
@@ -41,7 +42,11 @@ def router(models: KnownModels, auth: Authenticator) -> APIRouter:
     """Return the route."""
     routes = APIRouter(tags=["detect"])
 
-    @routes.get("/yolo/estimate", dependencies=[Depends(auth.requires(None))])
+    @routes.get(
+        "/yolo/estimate",
+        dependencies=[Depends(auth.requires(None))],
+        responses=answers(Estimate),
+    )
     async def estimate(
         model: str,
         img_size: str = str(SIZE_DEFAULT),

@@ -147,7 +147,8 @@ class Flights:
             return _same(stored, ticket)
         try:
             body = await work()
-        except BaseException:
+        except Exception:
+            # Not when it is cancelled: its frame may be under way, so the claim stays a while.
             await self._valkey.call(lambda client: client.delete(ticket.place))
             raise
         answer = Answer(fingerprint=ticket.fingerprint, body=body)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.auth import Authenticator
 from gateway.bodies import answer
+from gateway.openapi import answers
 from wire.clock import Clock
 from wire.models import ModelSpec
 
@@ -43,6 +44,12 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     iou: float
 
 
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models, by name."""
+
+    models: list[ModelView]
+
+
 class KnownModels:
     """The registry, remembered."""
 
@@ -68,11 +75,15 @@ def router(registry: Registry, auth: Authenticator) -> APIRouter:
     """Return the routes about models."""
     routes = APIRouter(tags=["models"])
 
-    @routes.get("/v1/models", dependencies=[Depends(auth.requires(None))])
+    @routes.get(
+        "/v1/models",
+        dependencies=[Depends(auth.requires(None))],
+        responses=answers(ModelList),
+    )
     async def list_models() -> Response:
         """List the models that can be asked for."""
         specs = sorted(await registry.list(), key=lambda spec: spec.model)
-        return answer({"models": [_view(spec) for spec in specs]})
+        return answer(ModelList(models=[_view(spec) for spec in specs]))
 
     return routes
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from billing.keys import Caller
 from gateway.auth import Authenticator, account_of
 from gateway.bodies import answer, read_json
+from gateway.openapi import answers, body
 from wire.errors import Rejected
 from wire.frames import INT64_MAX
 from wire.names import VIRTUAL_STREAM_PREFIX, is_name, name_rule
@@ -26,6 +27,7 @@ from wire.sessions import (
 )
 
 SCOPE = "sessions"
+MESSAGES = (OpenSession, RenewSession, CloseSession, Grant)
 Epoch = Annotated[int, Path(ge=1, le=INT64_MAX)]
 
 
@@ -54,31 +56,35 @@ def router(sessions: SessionBook, auth: Authenticator) -> APIRouter:
     routes = APIRouter(tags=["sessions"], prefix="/v1/sessions")
     known_caller = Depends(auth.requires(SCOPE))
 
-    @routes.post("")
+    @routes.post(
+        "", status_code=201, responses=answers(Grant, 201), openapi_extra=body(OpenSession)
+    )
     async def open_session(request: Request, caller: Annotated[Caller, known_caller]) -> Response:
         """Open the stream's next epoch: a price contract with its first grant."""
-        body = check_open(await read_json(request, OpenSession))
-        check_stream(body.stream)
-        account_of(caller, body.account)
-        return answer(await sessions.open(body), status=201)
+        asked = check_open(await read_json(request, OpenSession))
+        check_stream(asked.stream)
+        account_of(caller, asked.account)
+        return answer(await sessions.open(asked), status=201)
 
-    @routes.post("/{stream}/{epoch}/renew")
+    @routes.post(
+        "/{stream}/{epoch}/renew", responses=answers(Grant), openapi_extra=body(RenewSession)
+    )
     async def renew_session(
         request: Request, caller: Annotated[Caller, known_caller], stream: str, epoch: Epoch
     ) -> Response:
         """Fund more frames of an open session; also its sign of life."""
-        body = check_renew(await read_json(request, RenewSession))
+        asked = check_renew(await read_json(request, RenewSession))
         check_stream(stream)
-        return answer(await sessions.renew(stream, epoch, body, caller.account))
+        return answer(await sessions.renew(stream, epoch, asked, caller.account))
 
-    @routes.post("/{stream}/{epoch}/close")
+    @routes.post("/{stream}/{epoch}/close", status_code=204, openapi_extra=body(CloseSession))
     async def close_session(
         request: Request, caller: Annotated[Caller, known_caller], stream: str, epoch: Epoch
     ) -> Response:
         """End a session; sending it again does nothing."""
-        body = check_close(await read_json(request, CloseSession))
+        asked = check_close(await read_json(request, CloseSession))
         check_stream(stream)
-        await sessions.close(stream, epoch, body, caller.account)
+        await sessions.close(stream, epoch, asked, caller.account)
         return Response(status_code=204)
 
     return routes

@@ -33,7 +33,8 @@ from pipeline.publish import ANSWER_WAIT_S_MAX, FramePublisher
 from wire.clock import Clock
 from wire.kafka import Kafka
 
-DRAIN_S = 20.0
+DRAIN_S = 5.0
+"""How long work that no caller waits for any more may go on at the end."""
 DECODERS_MAX = 2
 """Images that are decoded and fitted at once; it bounds memory and leaves a core to the loop."""
 

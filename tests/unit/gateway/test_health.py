@@ -1,6 +1,8 @@
 """Readiness needs Kafka and PostgreSQL; without Valkey the gateway is degraded but ready."""
 
 import asyncio
+import json
+import re
 
 import pytest
 
@@ -53,3 +55,6 @@ async def test_the_api_describes_itself(house: House) -> None:
         assert (await client.get("/docs")).status_code == 200
     assert "/yolo/detect" in described["paths"]
     assert "HTTPBearer" in described["components"]["securitySchemes"]
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert {"OpenSession", "Grant", "DetectRequest", "DetectAnswer", "Problem"} <= named
+    assert named <= set(described["components"]["schemas"])
