@@ -9,9 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.local import child
@@ -22,6 +23,8 @@ __all__ = ["Launch", "ServerProcess", "die_with_parent", "tail"]
 
 STOP_TIMEOUT_S = 15.0
 KILL_TIMEOUT_S = 10.0
+PID_FILE_TIMEOUT_S = 15.0
+PID_FILE_POLL_S = 0.002
 POLL_S = 0.02
 LOG_TAIL_LINES = 15
 LOG_TAIL_BYTES = 16_384
@@ -39,7 +42,7 @@ class Launch:
     user: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProcess:
     """A server with its pid file and its log."""
 
@@ -47,7 +50,6 @@ class ServerProcess:
     pid_file: Path
     log: Path
     stop_signal: signal.Signals
-    _started_here: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, launch: Launch, *, dies_with_parent: bool) -> None:
         """Start the server; its output goes to the log, the previous log is kept as `.1`.
@@ -59,7 +61,7 @@ class ServerProcess:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("wb") as log:
-            self._started_here = subprocess.Popen(
+            process = subprocess.Popen(
                 shim(self.pid_file, launch, dies_with_parent=dies_with_parent),
                 cwd=launch.folder,
                 stdin=subprocess.DEVNULL,
@@ -67,13 +69,16 @@ class ServerProcess:
                 stderr=log,
                 start_new_session=True,
             )
+        # A thread reaps it, whoever stops it: a zombie would keep its pid and look alive.
+        threading.Thread(target=process.wait, name=f"reap {self.name}", daemon=True).start()
+        deadline = time.monotonic() + PID_FILE_TIMEOUT_S
+        while not self.pid_file.exists() and process.poll() is None:
+            if time.monotonic() > deadline:
+                raise Misconfigured(f"{self.name} cannot write {self.pid_file}")
+            time.sleep(PID_FILE_POLL_S)
 
     def pid(self) -> int | None:
         """Return the pid of the running server, or None."""
-        if self._started_here is not None:
-            if self._started_here.poll() is None:
-                return self._started_here.pid
-            return None
         try:
             noted = json.loads(self.pid_file.read_text())
             pid, started = int(noted["pid"]), str(noted["started"])
@@ -95,10 +100,10 @@ class ServerProcess:
             members = _named(child.family(pid))
             self.resume()
             _signal([pid], self.stop_signal)
-            if not self._gone(members, STOP_TIMEOUT_S):
+            if not _gone(members, STOP_TIMEOUT_S):
                 self.kill()
                 _signal([pid for pid, _ in _alive(members)], signal.SIGKILL)
-                self._gone(members, KILL_TIMEOUT_S)
+                _gone(members, KILL_TIMEOUT_S)
         self.pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
@@ -108,7 +113,7 @@ class ServerProcess:
             _signal([pid], signal.SIGSTOP)  # so that no new child appears meanwhile
             members = _named(child.family(pid))
             _signal([pid for pid, _ in members], signal.SIGKILL)
-            if not self._gone(members, KILL_TIMEOUT_S):
+            if not _gone(members, KILL_TIMEOUT_S):
                 raise Misconfigured(f"{self.name} (pid {pid}) cannot be killed; is its disk gone?")
         self.pid_file.unlink(missing_ok=True)
 
@@ -122,18 +127,6 @@ class ServerProcess:
         """SIGCONT the server and its family."""
         if (pid := self.pid()) is not None:
             _signal(reversed(child.family(pid)), signal.SIGCONT)
-
-    def _gone(self, members: Sequence[Member], timeout_s: float) -> bool:
-        """Wait until no member is left; return whether that came true."""
-        deadline = time.monotonic() + timeout_s
-        while _alive(members):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        if self._started_here is not None:
-            self._started_here.wait()
-            self._started_here = None
-        return True
 
 
 def shim(pid_file: Path, launch: Launch, *, dies_with_parent: bool) -> list[str]:
@@ -164,6 +157,16 @@ def _alive(members: Iterable[Member]) -> list[Member]:
         for pid, started in members
         if (found := child.facts(pid)) is not None and found.started == started
     ]
+
+
+def _gone(members: Sequence[Member], timeout_s: float) -> bool:
+    """Wait until no member is left; return whether that came true."""
+    deadline = time.monotonic() + timeout_s
+    while _alive(members):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:

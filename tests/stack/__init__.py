@@ -1,0 +1,1 @@
+"""The Kafka, PostgreSQL and Valkey that tests run on."""
