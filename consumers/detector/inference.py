@@ -217,9 +217,9 @@ class Inference:
         try:
             yield
         finally:
-            self._running -= 1
-            if self._running == 0:
-                self._figures.engine_seconds.inc(self._clock.monotonic() - self._busy_since)
+            now = self._clock.monotonic()
+            self._figures.engine_seconds.inc(now - self._busy_since)
+            self._running, self._busy_since = self._running - 1, now
 
     def _end(
         self,

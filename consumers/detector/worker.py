@@ -105,7 +105,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def count(self) -> int:
-        """How many partitions are ours. (Not `__len__`: aiokafka skips a listener that is false.)"""
+        """How many partitions are ours; no `__len__`, for aiokafka skips a false listener."""
         return len(self._lanes)
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
