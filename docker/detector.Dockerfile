@@ -1,4 +1,4 @@
-# The detector: `wire` and `consumers`, and an inference engine. ENGINE names extras of pyproject.toml:
+# The detector: `wire`, `consumers` and an inference engine. ENGINE names extras of pyproject.toml:
 #     cpu       OpenVINO, no torch (default)
 #     gpu       torch with CUDA, and Ultralytics
 #     cpu,gpu   both: converts a .pt for the first one (docs/containers.md)
@@ -16,6 +16,8 @@ RUN --mount=type=cache,target=/var/cache/pip \
        prometheus-client pydantic-settings simplejpeg structlog > wanted.txt \
     && pip --python /opt/venv/bin/python install --quiet \
        --only-binary :all: --constraint requirements.lock --requirement wanted.txt
+# The import of OpenVINO would report its use to its maker; without this package it does not.
+RUN pip --python /opt/venv/bin/python uninstall --yes --quiet openvino-telemetry
 
 COPY wire /app/wire
 COPY consumers /app/consumers
