@@ -79,9 +79,7 @@ def test_the_next_transaction_starts_when_the_last_has_ended_and_takes_all_that_
     lane.handle(messages(range(4)))
     assert finish(lane, 0) == [Transact(era=0, results=("r0",), next_offset=1)]
     assert finish(lane, 1, 2) == []
-    assert lane.handle(Committed(era=0)) == (
-        Transact(era=0, results=("r1", "r2"), next_offset=3),
-    )
+    assert lane.handle(Committed(era=0)) == (Transact(era=0, results=("r1", "r2"), next_offset=3),)
 
 
 def test_a_transaction_is_bounded() -> None:
@@ -108,9 +106,7 @@ def test_a_copy_of_what_is_committed_moves_the_offset_by_a_transaction_of_its_ow
     lane.handle(messages([7]))
     finish(lane, 7)
     lane.handle(Committed(era=0))
-    assert lane.handle(messages([8], copy_of=7)) == (
-        Transact(era=0, results=(), next_offset=9),
-    )
+    assert lane.handle(messages([8], copy_of=7)) == (Transact(era=0, results=(), next_offset=9),)
 
 
 def test_what_was_taken_already_is_not_taken_again() -> None:
