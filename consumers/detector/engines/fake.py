@@ -56,10 +56,10 @@ def fake_objects(total: int, height: int, width: int) -> Objects:
 def parse_latency(kind: str) -> tuple[float, float]:
     """Return the two times (ms) of `fake`, `fake:5` or `fake:5-20`."""
     _, _, times = kind.partition(":")
-    low, _, high = times.partition("-")
+    low, dash, high = times.partition("-")
     try:
-        low_ms = float(low or 0)
-        high_ms = float(high or low_ms)
+        low_ms = float(low) if times else 0.0
+        high_ms = float(high) if dash else low_ms
     except ValueError:
         raise Misconfigured(f"engine {kind!r}: write fake, fake:5 or fake:5-20 (ms)") from None
     if not 0 <= low_ms <= high_ms:

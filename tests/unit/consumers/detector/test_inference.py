@@ -1,0 +1,195 @@
+"""Every frame that goes in comes out exactly once: detected, failed, expired or rejected."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import simplejpeg
+
+from consumers.detector.batching import Batcher
+from consumers.detector.inference import Inference, Threads, Work
+from consumers.detector.metering import Outcome
+from consumers.detector.models import Models
+from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, origin, picture
+from tests.unit.consumers.detector.scripted import POOL, SPEC, MoodyEngine, ScriptedLoader, figures
+from wire.clock import ManualClock, SystemClock
+from wire.frames import Frame
+from wire.usage import Status
+
+SIZE_MAX = 4
+WAIT_S = 5.0
+
+
+class _Wall(SystemClock):
+    """Real durations on a day that stands still."""
+
+    def __init__(self) -> None:
+        self.calendar = ManualClock(NOON)
+
+    def now(self):  # type: ignore[no-untyped-def]
+        return self.calendar.now()
+
+
+class Bench:
+    """An inference stage at work."""
+
+    def __init__(self, engine: MoodyEngine) -> None:
+        self.clock = _Wall()
+        self.figures = figures()
+        self.outcomes: dict[int, Outcome] = {}
+        self.news = asyncio.Event()
+        self.loader = ScriptedLoader(engines={"v1": engine})
+        self.inference = Inference(
+            batcher=Batcher(size_max=SIZE_MAX, wait_s=0.005, capacity=1000),
+            threads=Threads(decode=POOL, engine=POOL),
+            clock=self.clock,
+            figures=self.figures,
+        )
+        self.models = Models(
+            loader=self.loader,
+            executor=POOL,
+            clock=self.clock,
+            figures=self.figures,
+            changed=self.inference.wake,
+        )
+
+    def put(self, made: Frame, owner: object = None) -> None:
+        def finish(outcome: Outcome) -> None:
+            assert made.seq not in self.outcomes, "it ended twice"
+            self.outcomes[made.seq] = outcome
+            self.news.set()
+
+        self.inference.put(Work(frame=made, origin=origin(made), owner=owner, finish=finish))
+
+    async def ended(self, count: int) -> list[Outcome]:
+        async with asyncio.timeout(WAIT_S):
+            while len(self.outcomes) < count:
+                self.news.clear()
+                await self.news.wait()
+        await asyncio.sleep(0.02)
+        return [self.outcomes[seq] for seq in sorted(self.outcomes)]
+
+
+@asynccontextmanager
+async def at_work(engine: MoodyEngine | None = None, *, known: bool = True) -> AsyncIterator[Bench]:
+    bench = Bench(engine or MoodyEngine())
+    if known:
+        bench.models.announce(SPEC)
+    task = asyncio.create_task(bench.inference.run(bench.models, workers=2))
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await bench.models.stop()
+
+
+def statuses(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.status.value for outcome in outcomes]
+
+
+async def test_frames_are_detected_with_the_version_that_did_it() -> None:
+    async with at_work() as bench:
+        for seq in range(10):
+            bench.put(frame(seq, captured_at=NOON, picture=picture(seq)))
+        outcomes = await bench.ended(10)
+    assert {outcome.status for outcome in outcomes} == {Status.DETECTED}
+    assert {outcome.version for outcome in outcomes} == {"v1"}
+    assert len({outcome.objects for outcome in outcomes}) > 1
+    assert bench.figures.registry.get_sample_value("framemeter_detector_images_total") == 10
+
+
+async def test_batches_form_while_the_engine_is_busy() -> None:
+    engine = MoodyEngine()
+    async with at_work(engine) as bench:
+        for seq in range(3 * SIZE_MAX):
+            bench.put(frame(seq, captured_at=NOON))
+        await bench.ended(3 * SIZE_MAX)
+    assert engine.calls == [SIZE_MAX] * 3
+
+
+async def test_one_bad_picture_never_costs_its_neighbours() -> None:
+    black = bytes(
+        simplejpeg.encode_jpeg(np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8), colorspace="BGR")
+    )
+    white = bytes(
+        simplejpeg.encode_jpeg(np.full((HEIGHT, WIDTH, 3), 255, dtype=np.uint8), colorspace="BGR")
+    )
+    async with at_work(MoodyEngine(poison=0)) as bench:
+        for seq in range(4):
+            bench.put(frame(seq, captured_at=NOON, picture=black if seq == 2 else white))
+        outcomes = await bench.ended(4)
+    assert statuses(outcomes) == ["detected", "detected", "failed", "detected"]
+    assert outcomes[2].reason == "the engine failed: out of memory"
+
+
+async def test_an_engine_that_cannot_take_a_batch_gets_single_frames() -> None:
+    async with at_work(MoodyEngine(batch_max=1)) as bench:
+        for seq in range(4):
+            bench.put(frame(seq, captured_at=NOON))
+        outcomes = await bench.ended(4)
+    assert statuses(outcomes) == ["detected"] * 4
+
+
+async def test_half_a_picture_is_rejected_and_kept_for_the_dead_letter() -> None:
+    async with at_work() as bench:
+        for seq in range(3):
+            whole = picture(seq)
+            half = whole[: len(whole) // 2] if seq == 1 else whole
+            bench.put(frame(seq, captured_at=NOON, picture=half))
+        outcomes = await bench.ended(3)
+    assert statuses(outcomes) == ["detected", "rejected", "detected"]
+    assert outcomes[1].dead is not None
+    assert outcomes[0].dead is None
+
+
+async def test_a_batch_of_broken_pictures_alone_does_not_reach_the_engine() -> None:
+    engine = MoodyEngine()
+    async with at_work(engine) as bench:
+        bench.put(frame(0, captured_at=NOON, picture=b"nothing"))
+        outcomes = await bench.ended(1)
+    assert statuses(outcomes) == ["rejected"]
+    assert engine.calls == []
+
+
+async def test_a_frame_over_its_age_expires() -> None:
+    async with at_work() as bench:
+        bench.clock.calendar.advance(20)
+        bench.put(frame(0, captured_at=NOON, max_age_ms=10_000))
+        bench.put(frame(1, captured_at=NOON, max_age_ms=60_000))
+        outcomes = await bench.ended(2)
+    assert statuses(outcomes) == ["expired", "detected"]
+    assert outcomes[0].reason == "older than 10000 ms"
+
+
+async def test_frames_wait_for_their_model_no_longer_than_their_age() -> None:
+    async with at_work() as bench:
+        bench.loader.gate.clear()
+        bench.put(frame(0, captured_at=NOON, max_age_ms=200))
+        bench.put(frame(1, captured_at=NOON))
+        outcomes = await bench.ended(1)
+        assert statuses(outcomes) == ["expired"]
+        bench.loader.gate.set()
+        assert statuses(await bench.ended(2)) == ["expired", "detected"]
+
+
+async def test_frames_of_an_unknown_model_fail_and_the_others_go_on() -> None:
+    async with at_work() as bench:
+        bench.put(frame(0, captured_at=NOON, model="nobody-knows"))
+        bench.put(frame(1, captured_at=NOON))
+        outcomes = await bench.ended(2)
+    assert statuses(outcomes) == ["failed", "detected"]
+    assert outcomes[0].reason == "model nobody-knows is not registered"
+
+
+async def test_a_dropped_lanes_frames_do_not_come_back() -> None:
+    lane = object()
+    async with at_work() as bench:
+        bench.loader.gate.clear()
+        bench.put(frame(0, captured_at=NOON), owner=lane)
+        bench.put(frame(1, captured_at=NOON))
+        bench.inference.drop(lane)
+        bench.loader.gate.set()
+        await bench.ended(1)
+    assert list(bench.outcomes) == [1]
