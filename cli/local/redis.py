@@ -26,6 +26,10 @@ class LocalRedis:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "redis"
 
+    def hint(self) -> str:
+        """Return nothing: it starts in a moment."""
+        return ""
+
     def require(self) -> None:
         """Raise `Misconfigured` when the server is not installed."""
         _program()

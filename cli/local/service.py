@@ -32,6 +32,9 @@ class Service(Protocol):
     def stop_signal(self) -> signal.Signals:
         """The signal that asks it to stop in order."""
 
+    def hint(self) -> str:
+        """Return what to tell an operator who is about to wait for it, if anything."""
+
     def require(self) -> None:
         """Raise `Misconfigured` when its programs are not installed."""
 

@@ -202,8 +202,9 @@ class LocalStack:
         ports = read_ports(self.folder)
         with ThreadPoolExecutor() as pool:
             try:
+                titles = [f"{service.title}{service.hint()}" for service in services]
+                progress(f"starting {', '.join(titles)}")
                 preparing = {pool.submit(service.prepare, ports): service for service in services}
-                progress(f"starting {', '.join(service.title for service in services)}")
                 waiting = {}
                 for prepared in as_completed(preparing):
                     prepared.result()
