@@ -1,0 +1,188 @@
+"""A biller's partitions as a state machine: events in, actions out, no IO, no clock.
+
+Each assigned partition is claiming, ready or writing. Its `era` grows whenever what was under way
+stops to matter (a new assignment, a failure, a fence); what comes back from an older era is
+ignored. There is one cure for every failure: claim again, and read on from where the ledger says.
+Money never depends on this file (the ledger's transaction fences); progress does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from billing.batches import Message
+
+CLAIM_WAIT_S_FIRST = 0.25
+CLAIM_WAIT_S_MAX = 4.0
+FENCE_WAIT_S = 1.0
+"""A fenced owner that Kafka still assigns the partition to waits this long before it claims."""
+
+
+class Phase(StrEnum):
+    """What is under way for a partition."""
+
+    CLAIMING = "claiming"
+    READY = "ready"
+    WRITING = "writing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Become the owner in the ledger, after `wait_s`; answer `claimed` or `failed`."""
+
+    partition: int
+    era: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seek:
+    """Read on from `offset`."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBatch:
+    """Write the messages in one transaction; answer `committed`, `fenced` or `failed`."""
+
+    partition: int
+    era: int
+    owner_epoch: int
+    messages: Sequence[Message]
+    watermark: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOffset:
+    """Tell Kafka how far the ledger is, for lag only."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveWatermark:
+    """Tell the ledger that the partition was read to its end as of `at`."""
+
+    partition: int
+    owner_epoch: int
+    at: datetime
+
+
+Action = Claim | Seek | WriteBatch | CommitOffset | MoveWatermark
+
+
+@dataclass(slots=True, kw_only=True)
+class _Partition:
+    era: int
+    phase: Phase = Phase.CLAIMING
+    owner_epoch: int = 0
+    failures: int = 0
+
+
+class BillerProtocol:
+    """The partitions of one member of the biller's group."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, _Partition] = {}
+        self._era = 0
+
+    def assigned(self, partitions: Iterable[int]) -> list[Action]:
+        """Kafka gave us these partitions, anew or again: claim each."""
+        actions: list[Action] = []
+        for partition in sorted(partitions):
+            self._partitions[partition] = _Partition(era=self._next_era())
+            actions.append(self._claim(partition, wait_s=0.0))
+        return actions
+
+    def revoked(self, partitions: Iterable[int]) -> list[Action]:
+        """Kafka took these partitions away: whatever is under way for them is not ours to mind."""
+        for partition in partitions:
+            self._partitions.pop(partition, None)
+        return []
+
+    def claimed(self, partition: int, era: int, owner_epoch: int, next_offset: int) -> list[Action]:
+        """The ledger knows us as the owner."""
+        state = self._current(partition, era)
+        if state is None:
+            return []
+        assert state.phase is Phase.CLAIMING
+        state.phase = Phase.READY
+        state.owner_epoch = owner_epoch
+        return [Seek(partition=partition, offset=next_offset)]
+
+    def fetched(
+        self, partition: int, messages: Sequence[Message], read_to_end_at: datetime | None
+    ) -> list[Action]:
+        """Messages came, or none; `read_to_end_at` says since when nothing more was there.
+
+        Messages that come while the partition is not ready are dropped: a seek follows.
+        """
+        state = self._partitions.get(partition)
+        if state is None or state.phase is not Phase.READY:
+            return []
+        if messages:
+            state.phase = Phase.WRITING
+            return [
+                WriteBatch(
+                    partition=partition,
+                    era=state.era,
+                    owner_epoch=state.owner_epoch,
+                    messages=messages,
+                    watermark=read_to_end_at,
+                )
+            ]
+        if read_to_end_at is not None:
+            return [
+                MoveWatermark(partition=partition, owner_epoch=state.owner_epoch, at=read_to_end_at)
+            ]
+        return []
+
+    def committed(self, partition: int, era: int, next_offset: int) -> list[Action]:
+        """The batch is in the ledger."""
+        state = self._current(partition, era)
+        if state is None:
+            return []
+        assert state.phase is Phase.WRITING
+        state.phase = Phase.READY
+        state.failures = 0
+        return [CommitOffset(partition=partition, offset=next_offset)]
+
+    def fenced(self, partition: int, era: int) -> list[Action]:
+        """Another owner claimed the partition: drop it, unless Kafka goes on giving it to us."""
+        return self._start_over(partition, era, FENCE_WAIT_S)
+
+    def failed(self, partition: int, era: int) -> list[Action]:
+        """A claim or a write failed, or nobody knows: claim again, a little later each time."""
+        state = self._current(partition, era)
+        failures = 0 if state is None else state.failures
+        return self._start_over(
+            partition, era, min(CLAIM_WAIT_S_FIRST * 2**failures, CLAIM_WAIT_S_MAX)
+        )
+
+    def in_phase(self, phase: Phase) -> list[int]:
+        """Return the partitions of which this is under way."""
+        return [partition for partition, state in self._partitions.items() if state.phase is phase]
+
+    def _start_over(self, partition: int, era: int, wait_s: float) -> list[Action]:
+        state = self._current(partition, era)
+        if state is None:
+            return []
+        state.era = self._next_era()
+        state.phase = Phase.CLAIMING
+        state.failures = min(state.failures + 1, 16)
+        return [self._claim(partition, wait_s=wait_s)]
+
+    def _claim(self, partition: int, *, wait_s: float) -> Claim:
+        return Claim(partition=partition, era=self._partitions[partition].era, wait_s=wait_s)
+
+    def _current(self, partition: int, era: int) -> _Partition | None:
+        state = self._partitions.get(partition)
+        return state if state is not None and state.era == era else None
+
+    def _next_era(self) -> int:
+        self._era += 1
+        return self._era

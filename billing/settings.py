@@ -1,0 +1,37 @@
+"""What the biller process is told by its environment (prefix `FRAMEMETER_`)."""
+
+from pydantic import Field, SecretStr
+
+from billing.janitor import EXPIRY_SLACK_S, FRAME_AGE_S_MAX, Expiry
+from wire.settings import WireSettings
+
+
+class BillingSettings(WireSettings):
+    """Where the ledger and its news go, and how late a vanished session is ended."""
+
+    postgres: SecretStr = Field(
+        default=SecretStr("postgresql://framemeter@127.0.0.1:5432/framemeter"),
+        description="PostgreSQL DSN of the ledger",
+    )
+    redis: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey URL that balances are told to",
+    )
+    frame_age_max_s: float = Field(
+        default=FRAME_AGE_S_MAX,
+        gt=0,
+        description="Greatest age at which a frame may still be detected, in seconds",
+    )
+    expiry_slack_s: float = Field(
+        default=EXPIRY_SLACK_S,
+        ge=0,
+        description="Seconds added to it before a vanished session frees its tokens",
+    )
+
+    def expiry(self) -> Expiry:
+        """Return how late is safe for the janitor."""
+        return Expiry(
+            usage_topic=self.topics().usage,
+            frame_age_s=self.frame_age_max_s,
+            slack_s=self.expiry_slack_s,
+        )
