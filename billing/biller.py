@@ -27,7 +27,7 @@ from billing.protocol import (
     WriteBatch,
 )
 from billing.watermarks import Watermarks
-from billing.writer import Fenced, Writer, Written
+from billing.writer import Claimed, Fenced, Writer, Written
 from wire.clock import Clock
 from wire.errors import Retryable
 from wire.kafka import (
@@ -178,15 +178,30 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ports.metrics.claims.inc()
         try:
             claimed = await self._ports.writer.claim(action.partition)
-        except Retryable as error:
+            offset = await self._existing(action.partition, claimed)
+        except (Retryable, KafkaError) as error:
             log.warning("cannot claim", partition=action.partition, reason=str(error))
             self._act(self._protocol.failed(action.partition, action.era))
             return
-        self._act(
-            self._protocol.claimed(
-                action.partition, action.era, claimed.owner_epoch, claimed.next_offset
-            )
+        self._act(self._protocol.claimed(action.partition, action.era, claimed.owner_epoch, offset))
+
+    async def _existing(self, partition: int, claimed: Claimed) -> int:
+        """Return where to read on: from 0 when the topic is shorter than what was read of it.
+
+        Then it was made anew, or lost its end. Reading it all again charges nothing twice.
+        """
+        tp = TopicPartition(self._topic, partition)
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        if claimed.next_offset <= end:
+            return claimed.next_offset
+        log.warning(
+            "the topic ends before what was read of it: reading it from its beginning",
+            partition=partition,
+            read=claimed.next_offset,
+            end=end,
         )
+        await self._ports.writer.rewind(partition, claimed.owner_epoch)
+        return 0
 
     def _seek(self, action: Seek) -> None:
         self._watermarks.start_over(action.partition)
@@ -241,7 +256,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _move_watermark(self, action: MoveWatermark) -> None:
         try:
-            await self._ports.writer.move_watermark(action.partition, action.owner_epoch, action.at)
+            await self._ports.writer.move_watermark(action)
         except Retryable as error:
             log.info("watermark not moved", partition=action.partition, reason=str(error))
 

@@ -64,12 +64,21 @@ class CommitOffset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadToEnd:
+    """At `at`, committed data ended at `offset`, and all of it below has been fetched."""
+
+    at: datetime
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveWatermark:
-    """Tell the ledger that the partition was read to its end as of `at`."""
+    """Tell the ledger that all below `offset` is in it: what lay between were control records."""
 
     partition: int
     owner_epoch: int
     at: datetime
+    offset: int
 
 
 Action = Claim | Seek | WriteBatch | CommitOffset | MoveWatermark
@@ -80,6 +89,7 @@ class _Partition:
     era: int
     phase: Phase = Phase.CLAIMING
     owner_epoch: int = 0
+    next_offset: int = 0
     failures: int = 0
 
 
@@ -112,12 +122,13 @@ class BillerProtocol:
         assert state.phase is Phase.CLAIMING
         state.phase = Phase.READY
         state.owner_epoch = owner_epoch
+        state.next_offset = next_offset
         return [Seek(partition=partition, offset=next_offset)]
 
     def fetched(
-        self, partition: int, messages: Sequence[Message], read_to_end_at: datetime | None
+        self, partition: int, messages: Sequence[Message], end: ReadToEnd | None
     ) -> list[Action]:
-        """Messages came, or none; `read_to_end_at` says since when nothing more was there.
+        """Messages came, or none; `end` is given when nothing more was there.
 
         Messages that come while the partition is not ready are dropped: a seek follows.
         """
@@ -132,14 +143,21 @@ class BillerProtocol:
                     era=state.era,
                     owner_epoch=state.owner_epoch,
                     messages=messages,
-                    watermark=read_to_end_at,
+                    watermark=None if end is None else end.at,
                 )
             ]
-        if read_to_end_at is not None:
-            return [
-                MoveWatermark(partition=partition, owner_epoch=state.owner_epoch, at=read_to_end_at)
-            ]
-        return []
+        return [] if end is None else self._at_end(partition, state, end)
+
+    def _at_end(self, partition: int, state: _Partition, end: ReadToEnd) -> list[Action]:
+        actions: list[Action] = [
+            MoveWatermark(
+                partition=partition, owner_epoch=state.owner_epoch, at=end.at, offset=end.offset
+            )
+        ]
+        if end.offset > state.next_offset:
+            state.next_offset = end.offset
+            actions.append(CommitOffset(partition=partition, offset=end.offset))
+        return actions
 
     def committed(self, partition: int, era: int, next_offset: int) -> list[Action]:
         """The batch is in the ledger."""
@@ -149,6 +167,7 @@ class BillerProtocol:
         assert state.phase is Phase.WRITING
         state.phase = Phase.READY
         state.failures = 0
+        state.next_offset = next_offset
         return [CommitOffset(partition=partition, offset=next_offset)]
 
     def fenced(self, partition: int, era: int) -> list[Action]:

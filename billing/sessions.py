@@ -14,7 +14,7 @@ import asyncpg
 from billing import grants, janitor
 from billing.catalog import find_model
 from billing.coverage import Coverage
-from billing.database import in_transaction
+from billing.database import connected, in_transaction
 from billing.grants import SessionState
 from billing.ledger import Entry, Kind, Purse, lock_balance, post
 from billing.queries import sql
@@ -226,6 +226,11 @@ class Sessions:
                 reference=f"close/{stream}/{epoch}",
             )
             await post(connection, now, [entry])
+
+    async def unsettled(self, account: str) -> int:
+        """Return how many of the account's sessions have not come to their end."""
+        async with connected(self._pool) as connection:
+            return int(await connection.fetchval(sql("sessions.unsettled"), account))
 
     async def expire(self, now: datetime) -> int:
         """End the sessions whose owners vanished, as far as it is safe; return how many."""

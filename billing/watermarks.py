@@ -6,24 +6,16 @@ that was known before it was fetched, or a fetch made after everything was drain
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from billing.batches import Message
+from billing.protocol import ReadToEnd
 from wire.clock import Clock
 from wire.kafka import AIOKafkaConsumer, TopicPartition
 
 TOLD_EVERY = timedelta(seconds=1)
 MARKER_OFFSETS = 1
 """A committed transaction ends with one control record, which no reader is shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the broker had said last: when, and where committed data ended then."""
-
-    at: datetime
-    stable_end: int
 
 
 class Watermarks:
@@ -40,8 +32,8 @@ class Watermarks:
         """Forget what was read: the partition is read from another offset from now on."""
         self._drained_at[partition] = self._clock.now()
 
-    def look(self, partition: int) -> Look | None:
-        """Return what is known before a fetch; None when the broker has not answered yet."""
+    def look(self, partition: int) -> ReadToEnd | None:
+        """Return where the end was, before a fetch; None when the broker has not answered yet."""
         tp = TopicPartition(self._topic, partition)
         if tp not in self._consumer.assignment():
             return None
@@ -49,11 +41,11 @@ class Watermarks:
         stable_end = self._consumer.last_stable_offset(tp)
         if at_ms is None or stable_end is None:
             return None
-        return Look(at=datetime.fromtimestamp(at_ms / 1000, UTC), stable_end=stable_end)
+        return ReadToEnd(at=datetime.fromtimestamp(at_ms / 1000, UTC), offset=stable_end)
 
     def reached(
-        self, partition: int, look: Look | None, messages: Sequence[Message]
-    ) -> datetime | None:
+        self, partition: int, look: ReadToEnd | None, messages: Sequence[Message]
+    ) -> ReadToEnd | None:
         """Return since when all is read, given the look before the fetch and what it brought.
 
         None when that is not known, or when it was told less than a second ago.
@@ -67,10 +59,10 @@ class Watermarks:
         if told_at is not None and look.at - told_at < TOLD_EVERY:
             return None
         self._told_at[partition] = look.at
-        return look.at
+        return look
 
-    def _is_end(self, partition: int, look: Look, messages: Sequence[Message]) -> bool:
+    def _is_end(self, partition: int, look: ReadToEnd, messages: Sequence[Message]) -> bool:
         if messages:
-            return messages[-1][0] + 1 + MARKER_OFFSETS >= look.stable_end
+            return messages[-1][0] + 1 + MARKER_OFFSETS >= look.offset
         drained_at = self._drained_at.get(partition)
         return drained_at is not None and look.at > drained_at

@@ -17,6 +17,7 @@ from billing.charging import BilledSession, Decision, SessionCharge, SessionKey
 from billing.coverage import Coverage
 from billing.database import connected, in_transaction
 from billing.ledger import lock_balances, post
+from billing.protocol import MoveWatermark
 from billing.queries import sql
 from wire.clock import Clock
 
@@ -73,11 +74,16 @@ class Writer:
         async with connected(self._pool) as connection:
             await connection.execute(sql("biller.rewind"), self._topic, partition, owner_epoch)
 
-    async def move_watermark(self, partition: int, owner_epoch: int, at: datetime) -> None:
-        """Say that the partition has been read to its end as of `at`."""
+    async def move_watermark(self, action: MoveWatermark) -> None:
+        """Say that the partition has been read to its end; nothing happens once we are fenced."""
         async with connected(self._pool) as connection:
             await connection.execute(
-                sql("biller.move_watermark"), self._topic, partition, owner_epoch, at
+                sql("biller.move_watermark"),
+                self._topic,
+                action.partition,
+                action.owner_epoch,
+                action.at,
+                action.offset,
             )
 
     async def write(

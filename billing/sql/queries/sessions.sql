@@ -40,6 +40,9 @@ where stream = $1 and epoch = $2;
 -- name: lead_janitor
 select pg_try_advisory_xact_lock($1);
 
+-- name: unsettled
+select count(*) from session where account = $1 and state in ('open', 'closing');
+
 -- name: watermark
 select case when count(*) = count(watermark_at) then min(watermark_at) end
 from consumer_position where $1::text is null or topic = $1;
