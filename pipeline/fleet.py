@@ -6,7 +6,7 @@ session, what does not is stopped in order. A bad spec is reported and changes n
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 
 import structlog
@@ -19,7 +19,6 @@ from wire.errors import Misconfigured, Retryable
 from wire.kafka import (
     AIOKafkaConsumer,
     ConsumerRebalanceListener,
-    ConsumerRecord,
     Kafka,
     KafkaError,
     TopicPartition,
@@ -45,6 +44,7 @@ class Fleet:
         self._line_of = line_of
         self._watches: dict[str, Watch] = {}
         self._roster = Roster()
+        self._heard: dict[int, int] = {}
         self._assigned: frozenset[int] | None = None
         self._share = 0
         """Counts assignments and revocations, so that work for an older one can be told."""
@@ -82,6 +82,8 @@ class Fleet:
         """Take note of what is ours; returns at once, as heartbeats wait for it."""
         self._share += 1
         self._assigned = partitions
+        self._roster.assign(partitions)
+        self._heard.clear()
 
     async def _joined(self) -> AIOKafkaConsumer:
         """Return a member of the group; raise `Retryable` when Kafka or the topic is away."""
@@ -107,11 +109,8 @@ class Fleet:
             if partitions is not None and share != taken:
                 await self._take_over(consumer, partitions)
                 taken = share
-                continue
-            batch = await consumer.getmany(timeout_ms=POLL_MS)
-            if batch and share == self._share:
-                self._hear(batch.values())
-                await self._carry_out(share)
+            elif await self._poll(consumer) and taken == self._share:
+                await self._carry_out(taken)
 
     async def _take_over(self, consumer: AIOKafkaConsumer, partitions: frozenset[int]) -> None:
         """1. Read every assigned partition to its end. 2. Act on the difference. 3. Publish.
@@ -119,7 +118,6 @@ class Fleet:
         Another sharing-out in the middle makes all of it void.
         """
         share = self._share
-        self._roster.assign(partitions)
         await self._read_to_end(consumer, partitions)
         if share == self._share:
             await self._carry_out(share)
@@ -132,21 +130,25 @@ class Fleet:
         share = self._share
         partitions = [TopicPartition(self._topics.streams, number) for number in sorted(numbers)]
         ends = await consumer.end_offsets(partitions) if partitions else {}
-        behind = {at.partition: end for at, end in ends.items() if end > 0}
         deadline = self._studio.clock.monotonic() + READ_WAIT_S_MAX
-        while behind and share == self._share and self._studio.clock.monotonic() < deadline:
-            batch = await consumer.getmany(timeout_ms=POLL_MS)
-            if share == self._share:
-                self._hear(batch.values())
-            for at, records in batch.items():
-                if records[-1].offset + 1 >= behind.get(at.partition, 0):
-                    behind.pop(at.partition, None)
+        while any(self._heard.get(at.partition, 0) < end for at, end in ends.items()):
+            if share != self._share or self._studio.clock.monotonic() > deadline:
+                return
+            await self._poll(consumer)
 
-    def _hear(self, batches: Iterable[Sequence[ConsumerRecord]]) -> None:
-        for record in chain.from_iterable(batches):
+    async def _poll(self, consumer: AIOKafkaConsumer) -> bool:
+        """Hear what there is to be heard; say whether that was anything.
+
+        aiokafka gives out records of the present assignment alone, but gives each only once: they
+        must be heard even while the fleet does not know yet that it was assigned anything.
+        """
+        batch = await consumer.getmany(timeout_ms=POLL_MS)
+        for record in chain.from_iterable(batch.values()):
+            self._heard[record.partition] = record.offset + 1
             wrong = self._roster.hear(record.partition, record.key, record.value)
             if wrong is not None:
                 log.warning("a stream's spec is ignored", reason=wrong, offset=record.offset)
+        return bool(batch)
 
     async def _carry_out(self, share: int) -> None:
         """Bring what runs in line with what is wanted, all streams at the same time."""
