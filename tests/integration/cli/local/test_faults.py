@@ -40,7 +40,7 @@ def test_a_killed_broker_comes_back_with_its_records(
     topic = f"{topic_prefix}kept"
     admin = AdminClient(servers)
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
-    producer = Producer(servers)
+    producer = Producer(servers | {"message.max.bytes": 5_000_000})
     producer.produce(topic, b"picture" * 500_000)
     assert producer.flush(10) == 0
     crash.kill("kafka")
