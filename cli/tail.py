@@ -24,8 +24,9 @@ def tail(
 
 async def _tail(target: Deployment, streams: frozenset[str]) -> None:
     console = terminal.output()
-    async for detection in subscribe(target.kafka, target.topics, streams=streams or None):
-        console.print(line(detection), soft_wrap=True)
+    async with subscribe(target.kafka, target.topics, streams=streams or None) as detections:
+        async for detection in detections:
+            console.print(line(detection), soft_wrap=True)
 
 
 def line(detection: Detection) -> str:

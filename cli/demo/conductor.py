@@ -37,6 +37,7 @@ from cli.streams import publish, withdraw, without_password
 from consumers.subscribe import subscribe
 from samples.catalog import FOOTAGE
 from wire.balances import MILLITOKENS_PER_TOKEN
+from wire.detections import Detection
 from wire.errors import Misconfigured
 from wire.streams import StreamSpec
 
@@ -125,17 +126,17 @@ class Demo:
     @asynccontextmanager
     async def _watching(self, tally: Tally) -> AsyncIterator[None]:
         """Count detections in the background, as any subscriber would see them."""
-        task = asyncio.create_task(self._watch(tally))
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        target = self._target
+        async with subscribe(target.kafka, target.topics, streams=tally.streams) as detections:
+            task = asyncio.create_task(self._count(detections, tally))
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
-    async def _watch(self, tally: Tally) -> None:
-        async for detection in subscribe(
-            self._target.kafka, self._target.topics, streams=frozenset(tally.streams)
-        ):
+    async def _count(self, detections: AsyncIterator[Detection], tally: Tally) -> None:
+        async for detection in detections:
             tally.add(detection, self._target.clock.now())
 
     async def _gateway_is_ready(self) -> None:

@@ -59,8 +59,9 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # A broker that was killed is let in again only when its old session is over.
-    "broker.session.timeout.ms": "3000",
+    # A broker that was killed is let in again only when its old session is over (default: 9 s);
+    # one that a busy machine holds up for that long loses its partitions for a moment.
+    "broker.session.timeout.ms": "5000",
     "broker.heartbeat.interval.ms": "500",
     # Little memory, few threads.
     "log.cleaner.dedupe.buffer.size": "8388608",

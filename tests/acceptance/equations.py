@@ -57,7 +57,7 @@ async def check_equations(system: System) -> None:
     assert sum(bill.published for bill in bills) == len(ids)
     assert amounts["charged"] == sum(bill.charged_millitokens for bill in bills)
     detected = sum(bill.frames.get("detected", 0) for bill in bills)
-    assert amounts["charged"] == detected * bills[0].unit_price
+    assert amounts["charged"] == detected * bills[0].unit_prices[0]
     assert amounts["held"] == 0
     report = await system.audit()
     assert report.ok, [check for check in report.checks if not check.ok]
