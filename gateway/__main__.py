@@ -7,6 +7,7 @@ runs, closes its lines so that nothing stays held, and exits 0.
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -16,11 +17,11 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from billing.database import migrate, open_pool
-from gateway.app import Deps, create_app
+from gateway import app
 from gateway.settings import GatewaySettings
 from gateway.wiring import Outside, build
 from wire.clock import SystemClock
-from wire.process import retry_until_stop, run
+from wire.process import read_settings, retry_until_stop, run
 from wire.telemetry import configure_logging, serve_metrics
 
 ANSWER_S = 15
@@ -37,40 +38,37 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def main(stop: asyncio.Event) -> None:
+async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     """Run one replica until `stop` is set.
 
     1. PostgreSQL, with its schema up to date. 2. Kafka, standing at the end of `replies`.
     3. HTTP. On the way out the same in reverse.
     """
-    settings = GatewaySettings()
-    configure_logging(settings, process="gateway")
     pool = await retry_until_stop(lambda: _database(settings), stop=stop, what="PostgreSQL")
     if pool is None:
         return
     async with pool:
         metrics = CollectorRegistry()
         deps = build(settings, Outside(pool=pool, clock=SystemClock(), metrics=metrics))
-        await retry_until_stop(lambda: _start(deps), stop=stop, what="Kafka")
-        serve_metrics(settings, metrics)
-        await _serve(settings, create_app(deps), stop)
+        await retry_until_stop(lambda: app.start(deps), stop=stop, what="Kafka")
+        if stop.is_set():
+            await app.stop(deps)
+        else:
+            serve_metrics(settings, metrics)
+            await _listen(settings, app.create_app(deps), stop)
     log.info("stopped")
 
 
 async def _database(settings: GatewaySettings) -> "asyncpg.Pool[Any]":
-    await migrate(settings.postgres)
-    return await open_pool(settings.postgres, size_max=settings.pool_size)
+    dsn = settings.postgres.get_secret_value()
+    await migrate(dsn)
+    return await open_pool(dsn, size_max=settings.pool_size)
 
 
-async def _start(deps: Deps) -> None:
-    for step in deps.start:
-        await step()
-
-
-async def _serve(settings: GatewaySettings, app: ASGIApp, stop: asyncio.Event) -> None:
+async def _listen(settings: GatewaySettings, served: ASGIApp, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
-            app,
+            served,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -88,5 +86,12 @@ async def _serve(settings: GatewaySettings, app: ASGIApp, stop: asyncio.Event) -
     stopping.cancel()
 
 
+def main() -> None:
+    """Read the settings and run until SIGTERM or SIGINT."""
+    settings = read_settings(GatewaySettings)
+    configure_logging(settings, process="gateway")
+    run(partial(serve, settings))
+
+
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -25,7 +25,7 @@ from wire.errors import NotAllowed, Rejected
 from wire.frames import INT64_MAX
 from wire.names import is_name, name_rule
 
-LEDGER_ROWS_MAX = 1_000
+LEDGER_ROWS_MAX = 500
 LEDGER_ROWS = 100
 
 

@@ -79,17 +79,29 @@ class Deps:
     clock: Clock
 
 
+async def start(deps: Deps) -> None:
+    """Do the steps of `start`; raise `Retryable` when something is away."""
+    for step in deps.start:
+        await step()
+
+
+async def stop(deps: Deps) -> None:
+    """Do every step of `stop`, also when one fails."""
+    async with contextlib.AsyncExitStack() as stack:
+        for step in reversed(deps.stop):
+            stack.push_async_callback(step)
+
+
 def create_app(deps: Deps) -> FastAPI:
     """Return the application."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as stack:
-            for step in reversed(deps.stop):
-                stack.push_async_callback(step)
-            for step in deps.start:
-                await step()
+        try:
+            await start(deps)
             yield
+        finally:
+            await stop(deps)
 
     app = FastAPI(
         title="framemeter",

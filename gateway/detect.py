@@ -19,10 +19,10 @@ from gateway.auth import Authenticator
 from gateway.bodies import JSON_BYTES_MAX, bounded, read_json
 from gateway.idempotency import Flights, Ticket, check_key
 from gateway.inference import Inference, Job, Outcome
-from gateway.lines import LineKey
 from gateway.openapi import answers, body
 from gateway.problems import raised
 from gateway.sizes import SIZE_DEFAULT, parse_size
+from gateway.virtual_streams import LineKey
 from wire.balances import format_tokens
 from wire.detections import DetectedObject
 from wire.errors import NotAllowed, Rejected

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from gateway.balances import Remaining
 from gateway.fetch import Fetcher
-from gateway.lines import LineKey, Lines
+from gateway.lines import Lines
 from gateway.models import KnownModels
 from gateway.pictures import decode_image
 from gateway.problems import ProblemRaised, raised, unavailable
 from gateway.replies import Mailbox
+from gateway.virtual_streams import LineKey
 from pipeline.encode import Letterboxed, encode_jpeg, letterbox
 from wire.clock import Clock
 from wire.detections import DetectedObject, Detection
+from wire.errors import InsufficientTokens
 from wire.frames import PICTURE_BYTES_MAX
 from wire.usage import Status
 
@@ -89,18 +91,8 @@ class Inference:
         await self._rooms.models.get(job.line.model)
         image = job.image if job.image is not None else await self._fetch(job)
         fitted, packed = await self._fit(image, job.line)
-        async with self._rooms.lines.use(job.line) as line:
-            identity = await line.publish(
-                packed,
-                captured_at=self._clock.now(),
-                source_height=fitted.source_height,
-                source_width=fitted.source_width,
-                reply=self._replica,
-                traceparent=job.traceparent,
-            )
-            price = line.unit_price
-        assert price is not None
-        detection = await self._reply(identity.id)
+        frame_id, price = await self._publish_funded(job, fitted, packed)
+        detection = await self._reply(frame_id)
         raise_unless_seen(detection)
         return Outcome(
             objects=tuple(_home(one, fitted) for one in detection.objects),
@@ -117,6 +109,32 @@ class Inference:
     async def _fit(self, image: bytes, line: LineKey) -> tuple[Letterboxed, bytes]:
         async with self._decoders:
             return await asyncio.to_thread(fit, image, line, self._limits)
+
+    async def _publish_funded(
+        self, job: Job, fitted: Letterboxed, packed: bytes
+    ) -> tuple[str, int]:
+        """Publish; where tokens lie unused in the account's other lines here, use those."""
+        try:
+            return await self._publish(job, fitted, packed)
+        except InsufficientTokens:
+            if not await self._rooms.lines.free(job.line.account, but=job.line):
+                raise
+        return await self._publish(job, fitted, packed)
+
+    async def _publish(self, job: Job, fitted: Letterboxed, packed: bytes) -> tuple[str, int]:
+        """Return the frame's id and its price in millitokens."""
+        async with self._rooms.lines.use(job.line) as line:
+            identity = await line.publish(
+                packed,
+                captured_at=self._clock.now(),
+                source_height=fitted.source_height,
+                source_width=fitted.source_width,
+                reply=self._replica,
+                traceparent=job.traceparent,
+            )
+            price = line.unit_price
+        assert price is not None, "a published frame has a price"
+        return identity.id, price
 
     async def _reply(self, frame_id: str) -> Detection:
         wait_s = self._limits.max_age_ms / 1000 + SLACK_S

@@ -1,40 +1,40 @@
 """The virtual streams of one replica: images of one account at one price are one stream's frames.
 
-A line is opened by the first image that needs it, funded by a grant in memory, kept alive while
-it is used, and closed when it has been idle, so that what it held returns to the account.
-The number of lines is bounded: the one that is idle for longest makes room.
+A line is opened by the first image that needs it, funded by a grant in memory that is sized for
+the pace of its images, kept alive while it is used, and closed when it has been idle, so that what
+it held returns to the account. The number of lines is bounded: the longest idle one makes room.
 """
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from gateway.problems import unavailable
+from gateway.virtual_streams import REPLICA_LENGTH_MAX, LineKey, StreamNumbers, stream_name
+from pipeline.line import Contract
 from wire.clock import Clock
 from wire.errors import FramemeterError, Refused
-from wire.frames import FrameIdentity, Tier
-from wire.names import NAME_LENGTH_MAX, VIRTUAL_STREAM_PREFIX
+from wire.frames import FrameIdentity
 
 SWEEP_S = 1.0
+PACE_MEMORY = 0.8
+"""How much of a line's pace a second ago is in its pace now."""
 CLOSE_TIMEOUT_S = 5.0
-REPLICA_LENGTH_MAX = 48
-NUMBER_DIGITS_MAX = 6
-ACCOUNT_LENGTH_MAX = (
-    NAME_LENGTH_MAX - len(VIRTUAL_STREAM_PREFIX) - REPLICA_LENGTH_MAX - NUMBER_DIGITS_MAX - 2
-)
-DIGEST_LENGTH = 12
-
 log = structlog.stdlib.get_logger("gateway.lines")
 
 
 class FundedLine(Protocol):
     """One stream that publishes only what is paid for (`pipeline.line.Line`)."""
+
+    @property
+    def contract(self) -> Contract:
+        """What the line publishes, for whom."""
+        ...
 
     @property
     def unit_price(self) -> int | None:
@@ -69,6 +69,10 @@ class FundedLine(Protocol):
         """Publish one picture and return its frame's identity once the broker has it."""
         ...
 
+    def amend(self, contract: Contract) -> None:
+        """Change the terms that do not touch the price."""
+        ...
+
     async def keep_alive(self) -> None:
         """Renew the session until cancelled."""
         ...
@@ -76,17 +80,6 @@ class FundedLine(Protocol):
     async def close(self, reason: str) -> None:
         """End the session."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineKey:
-    """What images must share to be frames of one stream: who pays, and the price."""
-
-    account: str
-    model: str
-    height: int
-    width: int
-    tier: Tier
 
 
 MakeLine = Callable[[LineKey, str], FundedLine]
@@ -101,6 +94,8 @@ class _Held:
     alive: asyncio.Task[None]
     users: int = 0
     idle_since: float = 0.0
+    images: int = 0
+    images_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +104,6 @@ class LineLimits:
 
     lines_max: int = 500
     idle_s: float = 30.0
-
-
-@dataclass(slots=True)
-class _Numbers:
-    """The n of `api.<account>.<replica>.<n>`: the least one that no line of ours has."""
-
-    taken: dict[str, set[int]] = field(default_factory=dict)
-
-    def take(self, account: str) -> int:
-        taken = self.taken.setdefault(account, set())
-        number = next(n for n in range(len(taken) + 1) if n not in taken)
-        taken.add(number)
-        return number
-
-    def give_back(self, account: str, number: int) -> None:
-        self.taken[account].discard(number)
-        if not self.taken[account]:
-            del self.taken[account]
 
 
 class Lines:
@@ -141,7 +118,7 @@ class Lines:
         self._clock = clock
         self._limits = limits
         self._held: dict[LineKey, _Held] = {}
-        self._numbers = _Numbers()
+        self._numbers = StreamNumbers()
         self._closing: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -173,6 +150,7 @@ class Lines:
         """
         held = self._held.get(key) or self._open(key)
         held.users += 1
+        held.images += 1
         try:
             yield held.line
         except Refused:
@@ -197,6 +175,19 @@ class Lines:
             if held.line.balance_version is not None and held.line.available is not None
         ]
         return max(((version, free) for version, free in grants), default=None)
+
+    async def free(self, account: str, *, but: LineKey) -> bool:
+        """Close the account's unused lines, so that their grants return; say whether any was."""
+        unused = [held for held in self._of(account) if not held.users and held.key != but]
+        await asyncio.gather(*(self._close(held, "tokens are needed elsewhere") for held in unused))
+        return bool(unused)
+
+    def keep_pace(self, seconds: float) -> None:
+        """Size the next grants for the images of late; `seconds` passed since the last call."""
+        for held in self._all():
+            held.images_per_second = pace(held.images_per_second, held.images, seconds)
+            held.images = 0
+            held.line.amend(replace(held.line.contract, frames_per_second=held.images_per_second))
 
     async def close_idle(self) -> None:
         """Close the lines that nobody has used for a while."""
@@ -246,7 +237,9 @@ class Lines:
 
     async def _sweep(self) -> None:
         while True:
+            begun = self._clock.monotonic()
             await asyncio.sleep(SWEEP_S)
+            self.keep_pace(self._clock.monotonic() - begun)
             await self.close_idle()
 
     def _all(self) -> list[_Held]:
@@ -256,9 +249,8 @@ class Lines:
         return [held for held in self._held.values() if held.key.account == account]
 
 
-def stream_name(account: str, replica: str, number: int) -> str:
-    """Return `api.<account>.<replica>.<n>`; a very long account name is cut and digested."""
-    if len(account) > ACCOUNT_LENGTH_MAX:
-        digest = hashlib.sha256(account.encode()).hexdigest()[:DIGEST_LENGTH]
-        account = f"{account[: ACCOUNT_LENGTH_MAX - DIGEST_LENGTH - 1]}-{digest}"
-    return f"{VIRTUAL_STREAM_PREFIX}{account}.{replica}.{number}"
+def pace(before: float, images: int, seconds: float) -> float:
+    """Return the images a second, smoothed: a burst is believed slowly, a silence too."""
+    if seconds <= 0:
+        return before
+    return PACE_MEMORY * before + (1 - PACE_MEMORY) * images / seconds

@@ -3,9 +3,9 @@
 import re
 import socket
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from gateway.lines import REPLICA_LENGTH_MAX
+from gateway.virtual_streams import REPLICA_LENGTH_MAX
 from wire.settings import WireSettings
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9-]+")
@@ -21,10 +21,14 @@ class GatewaySettings(WireSettings):
         pattern=rf"^([a-z0-9][a-z0-9-]{{0,{REPLICA_LENGTH_MAX - 1}}})?$",
         description="Name of this replica, unlike every other's; empty: host name and port",
     )
-    postgres: str = Field(
-        default="postgresql://framemeter@127.0.0.1:5432/framemeter", description="PostgreSQL DSN"
+    postgres: SecretStr = Field(
+        default=SecretStr("postgresql://framemeter@127.0.0.1:5432/framemeter"),
+        description="PostgreSQL DSN of the ledger",
     )
-    redis: str = Field(default="redis://127.0.0.1:6379/0", description="URL of Valkey or Redis")
+    redis: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey URL that balances are told to",
+    )
     pool_size: int = Field(default=10, ge=1, le=200, description="Database connections, at most")
     session_ttl_s: float = Field(
         default=60.0, gt=0, le=3600, description="How long a session lives without a renewal"
@@ -64,12 +68,6 @@ class GatewaySettings(WireSettings):
     )
     line_idle_s: float = Field(
         default=30.0, gt=0, description="After how long without an image a virtual stream is closed"
-    )
-    line_frames_per_second: float = Field(
-        default=5.0,
-        gt=0,
-        le=1_000,
-        description="Images a second that a virtual stream's grant is sized for",
     )
 
     def replica_name(self) -> str:

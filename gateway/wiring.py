@@ -21,13 +21,14 @@ from gateway.detect import DetectLimits
 from gateway.fetch import Fetcher, FetchLimits
 from gateway.idempotency import Flights
 from gateway.inference import SLACK_S, Inference, InferenceLimits, Rooms
-from gateway.lines import LineKey, LineLimits, Lines, MakeLine
+from gateway.lines import LineLimits, Lines, MakeLine
 from gateway.models import KnownModels
 from gateway.replies import Mailbox, Replies
 from gateway.reports import PoolReports
 from gateway.sessions import LineSessions, SessionBook
 from gateway.settings import GatewaySettings
 from gateway.valkey import Valkey
+from gateway.virtual_streams import LineKey
 from pipeline.line import Contract, Line
 from pipeline.publish import ANSWER_WAIT_S_MAX, FramePublisher
 from wire.clock import Clock
@@ -53,7 +54,7 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
     pool, clock = outside.pool, outside.clock
     sessions, catalog = Sessions(pool, clock, settings.session_ttl_s), Catalog(pool, clock)
     accounts = Accounts(pool, clock)
-    valkey = Valkey(Redis.from_url(settings.redis), clock)
+    valkey = Valkey(Redis.from_url(settings.redis.get_secret_value()), clock)
     publisher = _publisher(settings)
     rooms = Rooms(
         models=KnownModels(catalog, clock),
@@ -105,7 +106,7 @@ def line_maker(
             width=key.width,
             tier=key.tier,
             max_age_ms=settings.detect_max_age_ms,
-            frames_per_second=settings.line_frames_per_second,
+            frames_per_second=0.0,
         )
         return Line(contract=contract, sessions=port, publisher=publisher, clock=clock)
 

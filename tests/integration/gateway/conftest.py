@@ -79,7 +79,6 @@ async def place(
         redis=redis_url,
         replica="r1",
         detect_timeout_s=10.0,
-        line_frames_per_second=1.0,
     )
     kafka, topics, clock = Kafka.of(settings), settings.topics(), SystemClock()
     await kafka.create_topics(topics.table())

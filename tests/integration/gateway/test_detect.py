@@ -3,47 +3,14 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.integration.gateway.conftest import Place
+from tests.integration.gateway.images import amounts, send, slug, until
 from tests.unit.gateway.house import png
 from wire.usage import Status
 
 pytestmark = pytest.mark.integration
-
-
-async def send(
-    place: Place, who: str = "acme", replica: str = "r1", **headers: str
-) -> httpx.Response:
-    """Send one image."""
-    async with place.client(who, replica) as client:
-        return await client.post(
-            "/yolo/detect",
-            data={"model": "yolov8s", "img_size": "640"},
-            files={"image": ("x.png", png(), "image/png")},
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
-
-
-def slug(response: httpx.Response) -> tuple[int, str]:
-    """Return a problem's status and slug."""
-    return response.status_code, response.json()["type"].rpartition(":")[2]
-
-
-async def amounts(place: Place, who: str = "acme") -> tuple[int, int]:
-    """Return what is available and held, in tokens."""
-    balance = await place.accounts.balance(who)
-    return balance.available // 1_000, balance.held // 1_000
-
-
-async def until(place: Place, *, available: int, held: int) -> None:
-    """Wait until the account has these tokens."""
-    for _ in range(100):
-        if await amounts(place) == (available, held):
-            return
-        await asyncio.sleep(0.05)
-    assert await amounts(place) == (available, held)
 
 
 async def test_images_are_answered_by_a_detector_and_funded_by_one_grant(place: Place) -> None:
@@ -52,16 +19,19 @@ async def test_images_are_answered_by_a_detector_and_funded_by_one_grant(place: 
         assert [one.status_code for one in answers] == [200, 200, 200]
         usages: list[dict[str, Any]] = [one.json()["usage"] for one in answers]
         assert [one["remaining_tokens"] for one in usages] == ["99.000", "98.000", "97.000"]
-        assert await amounts(place) == (80, 20)
+        assert await amounts(place) == (84, 16)
     assert [frame.id for frame in place.standin.seen] == [f"api.acme.r1.0/1/{n}" for n in range(3)]
     # The gateway has stopped: only what is published and not yet billed stays held.
     assert await amounts(place) == (97, 3)
 
 
 async def test_an_idle_line_gives_back_what_it_held(place: Place) -> None:
+    async def came_back() -> bool:
+        return await amounts(place) == (99, 1)
+
     async with place.replica(line_idle_s=0.1):
         await send(place)
-        await until(place, available=99, held=1)
+        await until("the rest of the grant came back", came_back)
         assert (await send(place)).status_code == 200
     assert [frame.id for frame in place.standin.seen] == [
         "api.acme.r1.0/1/0",
@@ -76,6 +46,20 @@ async def test_without_tokens_it_is_402_until_topped_up(place: Place) -> None:
         assert (await send(place, "poor")).json()["usage"]["remaining_tokens"] == "0.000"
         assert slug(await send(place, "poor")) == (402, "insufficient-tokens")
     assert len(place.standin.seen) == 1
+
+
+async def test_tokens_that_wait_in_one_line_pay_for_an_image_at_another_price(
+    place: Place,
+) -> None:
+    await place.add_account("small", tokens=2)
+    async with place.replica(), place.client("small") as client:
+        for size, left in (("640", "1.000"), ("320", "0.750"), ("384x640", "0.150")):
+            response = await client.post(
+                "/yolo/detect",
+                data={"model": "yolov8s", "img_size": size},
+                files={"image": ("x.png", png(), "image/png")},
+            )
+            assert response.json()["usage"]["remaining_tokens"] == left
 
 
 async def test_many_requests_at_once_never_spend_more_than_there_is(place: Place) -> None:

@@ -23,10 +23,11 @@ from gateway.detect import DetectLimits
 from gateway.fetch import Fetcher, FetchLimits
 from gateway.idempotency import Flights
 from gateway.inference import Inference, InferenceLimits, Rooms
-from gateway.lines import LineKey, LineLimits, Lines
+from gateway.lines import LineLimits, Lines
 from gateway.models import KnownModels
 from gateway.replies import Mailbox
 from gateway.valkey import Valkey
+from gateway.virtual_streams import LineKey
 from pipeline.line import Contract, Line
 from pipeline.sessions_memory import MemorySessions
 from tests.unit.gateway.detector_memory import MemoryDetector
@@ -205,7 +206,7 @@ def _line_maker(
             width=key.width,
             tier=key.tier,
             max_age_ms=1_000,
-            frames_per_second=0.5,
+            frames_per_second=0.0,
         )
         return Line(contract=contract, sessions=sessions, publisher=detector, clock=SystemClock())
 

@@ -9,12 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.lines import REPLICA_LENGTH_MAX, LineKey, LineLimits, Lines, stream_name
+from gateway.lines import LineLimits, Lines
 from gateway.problems import ProblemRaised
+from gateway.virtual_streams import REPLICA_LENGTH_MAX, LineKey, stream_name
+from pipeline.line import Contract
 from wire.clock import ManualClock
 from wire.errors import InsufficientTokens
 from wire.frames import FrameIdentity, Tier
 from wire.names import NAME_LENGTH_MAX, is_name
+
+CONTRACT = Contract(
+    account="a",
+    stream="api.a.r1.0",
+    model="m",
+    height=640,
+    width=640,
+    tier=Tier.STANDARD,
+    max_age_ms=7_000,
+    frames_per_second=0.0,
+)
 
 
 @dataclass
@@ -28,6 +41,12 @@ class MemoryLine:
     balance_version: int | None = 1
     closed: str = ""
     kept_alive: int = 0
+    contract: Contract = CONTRACT
+
+    def amend(self, contract: Contract) -> None:
+        assert contract.price_terms == self.contract.price_terms
+        assert contract.max_age_ms == self.contract.max_age_ms
+        self.contract = contract
 
     async def publish(
         self,
@@ -143,6 +162,31 @@ async def test_when_all_lines_are_in_use_there_is_no_room(bench: Bench) -> None:
         with pytest.raises(ProblemRaised) as caught:
             await bench.use(key("c"))
     assert caught.value.problem.status == 503
+
+
+async def test_unused_lines_of_an_account_are_freed_for_another_of_it(bench: Bench) -> None:
+    await bench.use(key("a"))
+    await bench.use(key("b"))
+    assert not await bench.lines.free("a", but=key("a"))
+    assert await bench.lines.free("a", but=key("a", height=320))
+    assert [line.closed for line in bench.made] == ["tokens are needed elsewhere", ""]
+
+
+async def test_a_line_in_use_is_not_freed(bench: Bench) -> None:
+    async with bench.lines.use(key()):
+        assert not await bench.lines.free("a", but=key(height=320))
+    assert bench.made[0].closed == ""
+
+
+async def test_grants_are_sized_for_the_pace_of_the_images(bench: Bench) -> None:
+    for _ in range(60):
+        for _ in range(20):
+            await bench.use(key())
+        bench.lines.keep_pace(1.0)
+    assert bench.made[0].contract.frames_per_second == pytest.approx(20.0, rel=0.01)
+    for _ in range(60):
+        bench.lines.keep_pace(1.0)
+    assert bench.made[0].contract.frames_per_second < 0.01
 
 
 async def test_what_is_left_counts_an_accounts_own_lines(bench: Bench) -> None:

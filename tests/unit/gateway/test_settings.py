@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.lines import REPLICA_LENGTH_MAX
 from gateway.settings import GatewaySettings
+from gateway.virtual_streams import REPLICA_LENGTH_MAX
 from wire.names import is_name
 
 
