@@ -1,0 +1,1 @@
+"""The local stack, killed and started again."""
