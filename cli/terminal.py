@@ -12,9 +12,13 @@ from wire.balances import format_tokens
 T = TypeVar("T")
 
 
+WIDTH_WITHOUT_TERMINAL = 140
+
+
 def output() -> Console:
     """Return the console for results (standard output)."""
-    return Console()
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
 def messages() -> Console:

@@ -25,7 +25,7 @@ class Screen:
 
     def say(self, what: str) -> None:
         """Write one step with the seconds since the start."""
-        self._console.print(f"[dim]{self.elapsed_s:5.1f} s[/dim]  {what}")
+        self._console.print(f"[dim]{self.elapsed_s:5.1f} s[/dim]  {what}", soft_wrap=True)
 
     def show(self, *pictures: RenderableType) -> None:
         """Write tables and text."""
