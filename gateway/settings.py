@@ -67,7 +67,7 @@ class GatewaySettings(WireSettings):
         default=500, ge=1, le=100_000, description="Virtual streams of this replica, at most"
     )
     line_idle_s: float = Field(
-        default=30.0, gt=0, description="After how long without an image a virtual stream is closed"
+        default=10.0, gt=0, description="After how long without an image a virtual stream is closed"
     )
 
     def replica_name(self) -> str:
