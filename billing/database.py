@@ -67,11 +67,13 @@ def _migrate_here(dsn: str) -> None:
 
 
 async def _migrate(dsn: str) -> None:
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=NullPool,
-        async_creator=lambda: asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S),
-    )
+    # Connected here, so that a refusal is asyncpg's own error and not wrapped in SQLAlchemy's.
+    opened = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+
+    async def give() -> "asyncpg.Connection[Any]":
+        return opened
+
+    engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=give)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
