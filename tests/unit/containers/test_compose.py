@@ -5,11 +5,11 @@ import importlib.util
 import inspect
 import re
 
-import click
 import pytest
 import typer
 import yaml
 from pydantic_settings import BaseSettings
+from typer.core import TyperCommand, TyperGroup
 
 from cli import streamfile
 from cli.main import build_app
@@ -62,14 +62,15 @@ def known_variables(process: str) -> set[str]:
     }
 
 
-def find_command(words: list[str]) -> click.Command:
+def find_command(words: list[str]) -> TyperCommand:
     """Return the command that `framemeter words...` runs; fail when there is none."""
-    command: click.Command = typer.main.get_command(build_app())
+    command = typer.main.get_command(build_app())
     for word in words:
-        if not isinstance(command, click.Group):
+        if not isinstance(command, TyperGroup):
             break
         assert word in command.commands, f"framemeter has no command {word!r} in {words}"
         command = command.commands[word]
+    assert isinstance(command, TyperCommand), f"{words} is a group of commands"
     return command
 
 
