@@ -4,19 +4,15 @@ Pure. Whatever arrives becomes either lines of a session or an `Unbillable` with
 bad message never stops its neighbours, and no value in it can make the database refuse the batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
-from billing.grants import SEQ_MAX
 from wire import usage
+from wire.clock import in_utc
 from wire.errors import Rejected
-from wire.names import is_name, name_rule
 from wire.usage import Status, UsageEvent
-
-EVENT_FRAMES_MAX = 1_000_000
-"""Consecutive frames of one minute: far above what any source gives, far below an overflow."""
 
 Message = tuple[int, bytes | None]
 """An offset and a value."""
@@ -86,17 +82,16 @@ def read(messages: Sequence[Message]) -> UsageBatch:
         try:
             envelope = usage.decode_envelope(value)
             event = envelope.data
-            line = _line(event, place)
-            identity = Identity(
-                event.stream, event.epoch, event.account, event.model, event.height, event.width
-            )
-            known = lines.get(identity)
-            if known is None:
-                _check_identity(identity)
-                known = lines[identity] = []
+            line = Line(event.first, event.last, _minute(event), event.status, place)
         except Rejected as error:
             batch.unbillable.append(batch.refused(place, str(error).replace("\0", "")))
             continue
+        identity = Identity(
+            event.stream, event.epoch, event.account, event.model, event.height, event.width
+        )
+        known = lines.get(identity)
+        if known is None:
+            known = lines[identity] = []
         known.append(line)
         batch.emitted_at = envelope.time
     return batch
@@ -110,30 +105,5 @@ def after(batch: UsageBatch, next_offset: int) -> UsageBatch | None:
     return read(rest) if rest else None
 
 
-def _line(event: UsageEvent, place: int) -> Line:
-    if not 0 <= event.first <= event.last < SEQ_MAX or event.frames > EVENT_FRAMES_MAX:
-        raise Rejected(f"frames {event.first}..{event.last} cannot be")
-    return Line(event.first, event.last, _minute(event.captured_at), event.status, place)
-
-
-def _minute(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise Rejected("captured_at has no time zone")
-    try:
-        return at.astimezone(UTC).replace(second=0, microsecond=0)
-    except OverflowError as error:
-        raise Rejected(f"captured_at {at} is outside the calendar") from error
-
-
-def _check_identity(identity: Identity) -> None:
-    for kind, name in _names(identity):
-        if not is_name(name):
-            raise Rejected(name_rule(kind, name))
-    if not 0 <= identity.epoch < SEQ_MAX:
-        raise Rejected(f"epoch {identity.epoch} cannot be")
-
-
-def _names(identity: Identity) -> Iterable[tuple[str, str]]:
-    yield "stream", identity.stream
-    yield "account", identity.account
-    yield "model", identity.model
+def _minute(event: UsageEvent) -> datetime:
+    return in_utc(event.captured_at).replace(second=0, microsecond=0)

@@ -23,8 +23,9 @@ with by_status as (
     select stream, status, sum(frames)::int8 as frames, sum(millitokens)::int8 as millitokens
     from usage_minute where account = $1 group by stream, status
 )
-select s.stream, sum(s.captured)::int8 as captured,
-    sum(greatest(s.published, s.last_seq + 1, upper(s.covered)))::int8 as published,
+select s.stream, least(sum(s.captured), 9223372036854775807)::int8 as captured,
+    least(sum(greatest(s.published, s.last_seq + 1, upper(s.covered))), 9223372036854775807)::int8
+        as published,
     array_agg(distinct s.unit_price order by s.unit_price) as unit_prices,
     array(select status from by_status as b where b.stream = s.stream order by status)
         as statuses,
