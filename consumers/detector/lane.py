@@ -9,6 +9,8 @@ there is one cure for every failure: a new *era*. Work and news of an older era 
                           ▲                   └── Finished ─► committing
                           └── Waited ── waiting ◄── Failed from opening, ready, committing
     Revoked from anywhere ─► closing (only while a transaction runs) ─► closed
+
+Long because events, actions and machine are one protocol, to be read in one piece.
 """
 
 from collections import OrderedDict

@@ -1,0 +1,174 @@
+"""A lane's producer on a real broker: it fences, scrubs, tells of failures, and can be left."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import confluent_kafka
+import pytest
+
+from tests.stack.running import RunningStack
+from wire.kafka import AIOKafkaConsumer, Kafka, TopicPartition
+from wire.stable_offsets import committed_offset
+from wire.topics import Topics
+from wire.transactions import Column, LaneProducer, Message
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def kafka(stack: RunningStack) -> Kafka:
+    """The cluster of the stack."""
+    return Kafka(bootstrap=stack.kafka)
+
+
+@pytest.fixture
+async def topics(kafka: Kafka, topic_prefix: str) -> Topics:
+    """All topics under a prefix of their own."""
+    made = Topics(prefix=topic_prefix, partitions=2)
+    await kafka.create_topics(made.table())
+    return made
+
+
+@pytest.fixture
+def column(topics: Topics) -> Column:
+    """What a lane of partition 1 reads and writes."""
+    return Column(
+        group=f"{topics.prefix}detector",
+        source=TopicPartition(topics.frames_all[1], 1),
+        outputs=((topics.detections, 1), (topics.usage, 1)),
+    )
+
+
+@pytest.fixture
+async def member(kafka: Kafka, column: Column) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started member of the group."""
+    consumer = kafka.group_consumer(group=column.group, client_id="test-member")
+    await consumer.start()
+    yield consumer
+    await consumer.stop()
+
+
+def producer(kafka: Kafka, column: Column) -> LaneProducer:
+    return LaneProducer(kafka, column, broken=lambda reason: None)
+
+
+def message(column: Column, value: bytes) -> Message:
+    topic, partition = column.outputs[0]
+    return Message(topic=topic, partition=partition, key=b"gate", value=value)
+
+
+async def committed(member: AIOKafkaConsumer, column: Column) -> int | None:
+    return await committed_offset(member, group=column.group, partition=column.source, timeout_s=10)
+
+
+def written(kafka: Kafka, column: Column) -> list[bytes]:
+    """Return what a read_committed client sees in the first output."""
+    reader = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "group.id": "reader",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    values = []
+    try:
+        reader.assign([confluent_kafka.TopicPartition(*column.outputs[0], 0)])
+        while (found := reader.poll(20)) is not None and found.error() is None:
+            values.append(found.value())
+    finally:
+        reader.close()
+    return values
+
+
+async def test_messages_and_offset_appear_together(
+    kafka: Kafka, column: Column, member: AIOKafkaConsumer
+) -> None:
+    assert await committed(member, column) is None
+    lane = producer(kafka, column)
+    await lane.open()
+    assert await committed(member, column) is None, "the scrub's offset was aborted"
+    await lane.transact([message(column, b"one"), message(column, b"two")], next_offset=7)
+    assert await committed(member, column) == 7
+    assert written(kafka, column) == [b"one", b"two"]
+    await lane.transact([], next_offset=8)
+    assert await committed(member, column) == 8
+    await lane.discard(gentle=True)
+
+
+async def test_a_newer_producer_of_the_lane_fences_the_older(
+    kafka: Kafka, column: Column, member: AIOKafkaConsumer
+) -> None:
+    older, newer = producer(kafka, column), producer(kafka, column)
+    await older.open()
+    await older.transact([message(column, b"mine")], next_offset=1)
+    await newer.open()
+    with pytest.raises(Exception, match=r".*"):
+        await older.transact([message(column, b"a zombie's")], next_offset=2)
+    await older.discard(gentle=False)
+    await newer.transact([message(column, b"theirs")], next_offset=2)
+    assert written(kafka, column) == [b"mine", b"theirs"]
+    assert await committed(member, column) == 2
+    await newer.discard(gentle=True)
+
+
+async def test_a_transaction_left_open_is_aborted_by_the_next_producer(
+    kafka: Kafka, column: Column, member: AIOKafkaConsumer
+) -> None:
+    left = producer(kafka, column)
+    await left.open()
+    await left._producer.begin_transaction()
+    await (await left._send(message(column, b"never committed")))
+    await left.discard(gentle=False)
+    lane = producer(kafka, column)
+    await lane.open()
+    await lane.transact([message(column, b"committed")], next_offset=1)
+    assert written(kafka, column) == [b"committed"]
+    await lane.discard(gentle=True)
+
+
+async def test_a_message_that_the_broker_refuses_fails_the_whole_transaction(
+    kafka: Kafka, column: Column, member: AIOKafkaConsumer
+) -> None:
+    lane = producer(kafka, column)
+    await lane.open()
+    too_large = message(column, b"x" * 4_200_000)  # fits the client's limit, not the topic's
+    with pytest.raises(Exception, match=r".*"):
+        await lane.transact([message(column, b"small"), too_large], next_offset=1)
+    await lane.discard(gentle=False)
+    again = producer(kafka, column)
+    await again.open()
+    assert written(kafka, column) == []
+    assert await committed(member, column) is None
+    await again.discard(gentle=True)
+
+
+async def test_a_partition_outside_the_column_is_a_programming_error(
+    kafka: Kafka, column: Column, topics: Topics
+) -> None:
+    lane = producer(kafka, column)
+    await lane.open()
+    stray = Message(topic=topics.detections, partition=0, key=None, value=b"x")
+    with pytest.raises(AssertionError):
+        await lane.transact([stray], next_offset=1)
+    await lane.discard(gentle=False)
+
+
+async def test_a_lost_connection_is_told_once_and_discarding_is_bounded(
+    kafka: Kafka, column: Column, stack: RunningStack
+) -> None:
+    told: list[str] = []
+    lane = LaneProducer(kafka, column, broken=told.append)
+    await lane.open()
+    stack.kill("kafka")
+    try:
+        async with asyncio.timeout(10):
+            while not told:  # noqa: ASYNC110  (the callback is all that there is)
+                await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        await lane.discard(gentle=True)
+        assert time.monotonic() - begun < 5
+    finally:
+        await asyncio.to_thread(stack.restart, "kafka")
+    assert len(told) == 1
