@@ -96,22 +96,3 @@ def check_stream(stream: str) -> None:
         raise Rejected(name_rule("stream", stream))
     if stream.startswith(VIRTUAL_STREAM_PREFIX):
         raise Rejected(f"stream names of the form {VIRTUAL_STREAM_PREFIX}* belong to gateways")
-
-
-class LineSessions:
-    """Sessions for this replica's own lines, in process (`pipeline.line.SessionsPort`)."""
-
-    def __init__(self, sessions: SessionBook) -> None:
-        self._sessions = sessions
-
-    async def open(self, request: OpenSession) -> Grant:
-        """Open the stream's next epoch."""
-        return await self._sessions.open(request)
-
-    async def renew(self, stream: str, epoch: int, request: RenewSession) -> Grant:
-        """Fund more frames."""
-        return await self._sessions.renew(stream, epoch, request, None)
-
-    async def close(self, stream: str, epoch: int, request: CloseSession) -> None:
-        """End an epoch."""
-        await self._sessions.close(stream, epoch, request, None)

@@ -21,11 +21,11 @@ from gateway.detect import DetectLimits
 from gateway.fetch import Fetcher, FetchLimits
 from gateway.idempotency import Flights
 from gateway.inference import SLACK_S, Inference, InferenceLimits, Rooms
+from gateway.line_sessions import LineSessions
 from gateway.lines import LineLimits, Lines, MakeLine
 from gateway.models import KnownModels
 from gateway.replies import Mailbox, Replies
 from gateway.reports import PoolReports
-from gateway.sessions import LineSessions, SessionBook
 from gateway.settings import GatewaySettings
 from gateway.valkey import Valkey
 from gateway.virtual_streams import LineKey
@@ -55,11 +55,11 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
     sessions, catalog = Sessions(pool, clock, settings.session_ttl_s), Catalog(pool, clock)
     accounts = Accounts(pool, clock)
     valkey = Valkey(Redis.from_url(settings.redis.get_secret_value()), clock)
-    publisher = _publisher(settings)
+    publisher, line_sessions = _publisher(settings), LineSessions(sessions)
     rooms = Rooms(
         models=KnownModels(catalog, clock),
         fetcher=Fetcher(_fetch_limits(settings)),
-        lines=(lines := _lines(settings, sessions, publisher, clock)),
+        lines=(lines := _lines(settings, line_sessions, publisher, clock)),
         mailbox=Mailbox(),
         remaining=Remaining(lines, valkey, clock),
     )
@@ -77,10 +77,11 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
         limits=_detect_limits(settings),
         needed={"kafka": replies.check, "postgres": lambda: _check_database(pool)},
         useful={"valkey": valkey.check},
-        start=(replies.start, lines.start, publisher.ready),
+        start=(replies.start, line_sessions.start, lines.start, publisher.ready),
         stop=(
             lambda: flights.drain(DRAIN_S),
             lines.stop,
+            line_sessions.stop,
             publisher.stop,
             replies.stop,
             rooms.fetcher.close,
@@ -92,10 +93,9 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
 
 
 def line_maker(
-    settings: GatewaySettings, sessions: SessionBook, publisher: FramePublisher, clock: Clock
+    settings: GatewaySettings, sessions: LineSessions, publisher: FramePublisher, clock: Clock
 ) -> MakeLine:
     """Return what makes a line of this replica, funded in process."""
-    port = LineSessions(sessions)
 
     def make(key: LineKey, stream: str) -> Line:
         contract = Contract(
@@ -108,13 +108,13 @@ def line_maker(
             max_age_ms=settings.detect_max_age_ms,
             frames_per_second=0.0,
         )
-        return Line(contract=contract, sessions=port, publisher=publisher, clock=clock)
+        return Line(contract=contract, sessions=sessions, publisher=publisher, clock=clock)
 
     return make
 
 
 def _lines(
-    settings: GatewaySettings, sessions: SessionBook, publisher: FramePublisher, clock: Clock
+    settings: GatewaySettings, sessions: LineSessions, publisher: FramePublisher, clock: Clock
 ) -> Lines:
     return Lines(
         line_maker(settings, sessions, publisher, clock),

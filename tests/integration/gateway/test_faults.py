@@ -68,7 +68,7 @@ async def test_a_broker_that_restarts_is_waited_for(place: Place, stack: Running
 async def test_without_the_database_a_grant_goes_on_and_the_rest_is_503(
     place: Place, stack: RunningStack
 ) -> None:
-    async with place.replica():
+    async with place.replica(line_idle_s=3.0):
         assert (await send(place)).status_code == 200
         stack.pause("postgres")
         try:
@@ -79,6 +79,7 @@ async def test_without_the_database_a_grant_goes_on_and_the_rest_is_503(
         with killed(stack, "postgres"):
             async with place.client("acme") as client:
                 assert slug(await client.get("/v1/account")) == (503, "unavailable")
+            await asyncio.sleep(6.0)  # long enough for the line to be idle and not to be closed
 
         async def answers() -> bool:
             async with place.client("acme") as client:
@@ -86,7 +87,11 @@ async def test_without_the_database_a_grant_goes_on_and_the_rest_is_503(
 
         await until("balances are told again", answers)
         assert (await send(place)).status_code == 200
-    assert await amounts(place) == (97, 3)
+
+        async def given_back() -> bool:
+            return await amounts(place) == (97, 3)
+
+    await until("what unused grants held came back", given_back)
 
 
 async def test_two_crashes_of_a_replica_leave_nothing_published_twice(place: Place) -> None:
