@@ -37,6 +37,7 @@ class FramePublisher:
         self._pending: set[asyncio.Future[object]] = set()
         self._replacing: asyncio.Task[None] | None = None
         self._stopped = False
+        self._fault = f"Kafka at {kafka.bootstrap} does not answer"
 
     async def ready(self) -> None:
         """Wait a moment for a working producer; raise `Retryable` when there is none.
@@ -51,7 +52,7 @@ class FramePublisher:
             self._replacing = asyncio.create_task(self._replace(None))
         await asyncio.wait({self._replacing}, timeout=READY_WAIT_S)
         if self._producer is None:
-            raise Retryable(f"Kafka at {self._kafka.bootstrap} does not answer")
+            raise Retryable(self._fault)
 
     async def enqueue(self, frame: Frame) -> Awaitable[None]:
         """Put the frame in line and return its answer, to be awaited.
@@ -123,8 +124,9 @@ class FramePublisher:
             producer = self._kafka.producer(client_id=self._client_id)
             try:
                 self._producer = await self._started(producer)
-            except (KafkaError, OSError) as error:
-                log.warning("waiting for Kafka", kafka=self._kafka.bootstrap, reason=repr(error))
+            except (KafkaError, OSError, Retryable) as error:
+                self._fault = f"Kafka at {self._kafka.bootstrap}: {error}"
+                log.warning("waiting for Kafka", reason=self._fault)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RESTART_WAIT_S_MAX)
         log.info("connected to Kafka", kafka=self._kafka.bootstrap)
@@ -136,7 +138,7 @@ class FramePublisher:
             async with asyncio.timeout(START_WAIT_S_MAX):
                 await producer.start()
                 for tier in Tier:
-                    await producer.partitions_for(self._topics.frames(tier))
+                    await _require(producer, self._topics.frames(tier))
         except BaseException:
             await self._discard(producer)
             raise
@@ -165,3 +167,10 @@ class FramePublisher:
             sender.cancel()  # the first cancel ends its loop, the next ones what it waits for
             await asyncio.sleep(0)
         await asyncio.wait({asyncio.create_task(producer.client.close())}, timeout=STOP_WAIT_S)
+
+
+async def _require(producer: AIOKafkaProducer, topic: str) -> None:
+    """Raise `Retryable` when the topic is not there."""
+    await producer.client.add_topic(topic)
+    if not producer.client.cluster.partitions_for_topic(topic):
+        raise Retryable(f"topic {topic} is not there: make it with `framemeter topics create`")

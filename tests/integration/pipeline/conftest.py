@@ -150,3 +150,11 @@ def cameras() -> Iterator[RtspServer]:
     """Give an RTSP server with one camera, `gate`."""
     with RtspServer({"gate": Mount(path=FOOTAGE)}) as server:
         yield server
+
+
+@pytest.fixture
+def broker(stack: RunningStack) -> RunningStack:
+    """Give a Kafka that may be killed and paused; skip before anything is opened where not."""
+    if stack.local is None:
+        pytest.skip(f"faults need the local stack, this is {stack.kind}")
+    return stack

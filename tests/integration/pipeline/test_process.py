@@ -136,15 +136,15 @@ async def test_a_producer_waits_for_kafka_that_is_not_there(park: Park) -> None:
 
 
 async def test_kafka_silent_for_ten_seconds_costs_pictures_but_no_frame(
-    park: Park, stack: RunningStack
+    park: Park, broker: RunningStack
 ) -> None:
     await park.announce(spec("gate", **LIVE))
     async with serving(park.sessions, free_port()) as gateway, producer(park, gateway) as process:
         await until(lambda: bool(park.sessions.epochs("gate")))
         await asyncio.sleep(1)
-        stack.pause("kafka")
+        broker.pause("kafka")
         await asyncio.sleep(10)
-        stack.resume("kafka")
+        broker.resume("kafka")
         await asyncio.sleep(8)
         status, seconds, log = await stopped(process)
     assert status == 0 and seconds < STOP_WAIT_S_MAX, (seconds, log)

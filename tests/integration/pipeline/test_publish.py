@@ -73,14 +73,14 @@ async def test_frames_lie_on_the_topic_of_their_tier_in_order(park: Park) -> Non
     assert {frame.tier for frame in frames} == {Tier.PRIORITY}
 
 
-async def test_a_broker_that_restarts_costs_no_frame(park: Park, stack: RunningStack) -> None:
+async def test_a_broker_that_restarts_costs_no_frame(park: Park, broker: RunningStack) -> None:
     publisher = FramePublisher(park.kafka, park.topics)
     line, stop = line_of(park, publisher), asyncio.Event()
     pouring = asyncio.create_task(pour(line, stop))
     await asyncio.sleep(1)
-    await asyncio.to_thread(stack.kill, "kafka")
+    await asyncio.to_thread(broker.kill, "kafka")
     await asyncio.sleep(2)
-    await asyncio.to_thread(stack.restart, "kafka")
+    await asyncio.to_thread(broker.restart, "kafka")
     await asyncio.sleep(5)
     stop.set()
     confirmed, _ = await asyncio.wait_for(pouring, 40)
@@ -91,16 +91,16 @@ async def test_a_broker_that_restarts_costs_no_frame(park: Park, stack: RunningS
 
 
 async def test_a_broker_away_for_longer_than_a_frame_may_wait_opens_the_next_epoch(
-    park: Park, stack: RunningStack, monkeypatch: pytest.MonkeyPatch
+    park: Park, broker: RunningStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "ANSWER_WAIT_S_MAX", 1.0)
     publisher = FramePublisher(park.kafka, park.topics)
     line, stop = line_of(park, publisher), asyncio.Event()
     pouring = asyncio.create_task(pour(line, stop))
     await asyncio.sleep(1)
-    stack.pause("kafka")
+    broker.pause("kafka")
     await asyncio.sleep(6)
-    stack.resume("kafka")
+    broker.resume("kafka")
     await asyncio.sleep(6)
     stop.set()
     confirmed, failed = await asyncio.wait_for(pouring, 40)
@@ -112,12 +112,12 @@ async def test_a_broker_away_for_longer_than_a_frame_may_wait_opens_the_next_epo
 
 
 async def test_stopping_is_bounded_while_the_broker_is_silent(
-    park: Park, stack: RunningStack
+    park: Park, broker: RunningStack
 ) -> None:
     publisher = FramePublisher(park.kafka, park.topics)
     line = line_of(park, publisher)
     await send(line)
-    stack.pause("kafka")
+    broker.pause("kafka")
     try:
         sending = asyncio.create_task(send(line))
         await asyncio.sleep(0.2)
@@ -127,18 +127,17 @@ async def test_stopping_is_bounded_while_the_broker_is_silent(
         with pytest.raises(Retryable):
             await sending
     finally:
-        stack.resume("kafka")
+        broker.resume("kafka")
     closed = park.sessions.epochs("gate")[0].closed
     assert closed is not None and (closed.last_seq, closed.in_doubt) == (0, 1)
 
 
 async def test_topics_that_are_missing_are_named_before_a_number_is_taken(
-    park: Park, monkeypatch: pytest.MonkeyPatch
+    park: Park,
 ) -> None:
-    monkeypatch.setattr(publish, "READY_WAIT_S", 0.2)
     publisher = FramePublisher(park.kafka, Topics(prefix="nowhere.", partitions=1))
     line = line_of(park, publisher)
-    with pytest.raises(Retryable):
+    with pytest.raises(Retryable, match=r"nowhere\.frames\.\w+ is not there: make it with"):
         await send(line)
     assert line.published == 0
     await publisher.stop()
