@@ -1,0 +1,113 @@
+"""`python -m benchmarks`: runs the benchmarks and writes a JSON line for each measurement.
+
+Everything that they need is started, in a temporary folder, and gone afterwards.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import biller, detector, latency
+from benchmarks.ground import Site
+from benchmarks.machine import commit, this_machine
+from benchmarks.record import Measured, record, to_line
+from cli import terminal
+from cli.demo.screen import Screen
+from cli.local.stack import LocalStack
+from wire.errors import FramemeterError
+from wire.settings import WireSettings
+from wire.telemetry import configure_logging
+
+SECONDS_MAX = 3_600.0
+
+
+class Benchmark(StrEnum):
+    """What can be measured."""
+
+    LATENCY = "latency"
+    DETECTOR = "detector"
+    BILLER = "biller"
+
+
+MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
+    Benchmark.LATENCY: latency.measure,
+    Benchmark.DETECTOR: detector.measure,
+    Benchmark.BILLER: biller.measure,
+}
+
+
+def bench(
+    which: Annotated[
+        list[Benchmark] | None, typer.Argument(help="Which benchmarks; without any: all.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, max=SECONDS_MAX, help="How long each measurement lasts.")
+    ] = 20.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Append the lines to this file, not to standard output.")
+    ] = None,
+) -> None:
+    """Measure framemeter on this machine; a JSON line for each measurement."""
+    _forget_settings()
+    configure_logging(WireSettings(log_level="warning"), process="benchmarks")
+    screen = Screen(terminal.messages())
+    of_code, machine = commit(), this_machine()
+
+    def write(measured: Measured) -> None:
+        made = record(measured, at=datetime.now(UTC), commit=of_code, machine=machine)
+        _write(to_line(made), out)
+
+    with tempfile.TemporaryDirectory(prefix="framemeter-bench-") as folder:
+        stack = LocalStack(Path(folder) / "stack", die_with_parent=True)
+        try:
+            site = Site(
+                addresses=stack.start(lambda what: screen.say(f"[dim]{what}[/dim]")),
+                folder=Path(folder),
+                seconds=seconds,
+                say=screen.say,
+            )
+            for name in which or list(Benchmark):
+                asyncio.run(_measure(MEASURE[name](site), write))
+        finally:
+            stack.erase()
+
+
+async def _measure(found: AsyncIterator[Measured], write: Callable[[Measured], None]) -> None:
+    async for measured in found:
+        write(measured)
+
+
+def _write(line: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(line)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def _forget_settings() -> None:
+    """Let every process run with its defaults, whatever the environment says."""
+    for name in [name for name in os.environ if name.startswith("FRAMEMETER_")]:
+        del os.environ[name]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        typer.run(bench)
+    except FramemeterError as error:
+        terminal.messages().print(f"[red]benchmarks:[/red] {error}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

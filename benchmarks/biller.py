@@ -1,0 +1,107 @@
+"""The biller in events a second, beside the usual design: one UPDATE of a balance an event.
+
+Usage of real sessions, one event a frame and the streams mixed, lies on its topic; one real biller
+process charges it. The ledger is proven afterwards: figures of wrong books would be worthless.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+from benchmarks.books import PRICE, Books, OpenedSession
+from benchmarks.ground import Ground, Site, fresh_ground
+from benchmarks.per_event import CONNECTIONS, updates_per_second
+from benchmarks.progress import Step, follow, growth_per_second
+from benchmarks.record import Fields, Measured
+from benchmarks.usage_events import fill_usage
+from cli.deployment import database
+
+ACCOUNTS = tuple(f"account-{number}" for number in range(20))
+SESSIONS = 200
+EVENTS_PER_SECOND_OF_RUN = 15_000
+"""How many events are prepared for each second of `--seconds`."""
+USUAL_S = 3.0
+TIMEOUT_S = 300.0
+POSITION = "select coalesce(sum(next_offset), 0)::int8 from consumer_position where topic = $1"
+
+
+async def measure(site: Site) -> AsyncIterator[Measured]:
+    """Yield one measurement."""
+    frames = frames_per_session(site.seconds)
+    async with fresh_ground(site, "biller") as ground, database(ground.target) as pool:
+        books = Books(pool, ground.target)
+        site.say(f"{SESSIONS} sessions of {len(ACCOUNTS)} accounts, {frames} frames each")
+        sessions = await open_sessions(books, frames)
+        site.say(f"{SESSIONS * frames} events onto `usage`")
+        await fill_usage(ground.target, sessions, frames)
+        site.say(f"the usual design, {USUAL_S:.0f} s")
+        usual = await updates_per_second(
+            ground.target.postgres, accounts=ACCOUNTS, price=PRICE, seconds=USUAL_S
+        )
+        site.say("the biller")
+        steps = await _bill(ground, pool, SESSIONS * frames)
+        batches = (await ground.metrics("biller")).total("framemeter_biller_batches_total")
+        site.say("closing the sessions, and the audit")
+        exact = await _prove(books, sessions, frames)
+    yield Measured(
+        benchmark="biller",
+        parameters={
+            "events": SESSIONS * frames,
+            "sessions": SESSIONS,
+            "accounts": len(ACCOUNTS),
+            "partitions": ground.target.topics.partitions,
+            "usual_connections": CONNECTIONS,
+            "usual_seconds": USUAL_S,
+        },
+        figures=figures(steps, usual=usual, batches=int(batches)) | {"exact": exact},
+    )
+
+
+def frames_per_session(seconds: float) -> int:
+    """Return how many frames, and so events, each session has in a run of this length."""
+    return max(1, round(seconds * EVENTS_PER_SECOND_OF_RUN / SESSIONS))
+
+
+async def open_sessions(books: Books, frames: int) -> list[OpenedSession]:
+    """Open real sessions of `frames` paid frames each, shared evenly by the accounts."""
+    for account in ACCOUNTS:
+        await books.open_account(account, frames=frames * SESSIONS // len(ACCOUNTS))
+    return [
+        await books.open_session(
+            ACCOUNTS[number % len(ACCOUNTS)], f"stream-{number}", frames=frames
+        )
+        for number in range(SESSIONS)
+    ]
+
+
+async def _bill(ground: Ground, pool: "asyncpg.Pool[Any]", events: int) -> list[Step]:
+    """Start a biller on what lies there; return the steps of its position in the ledger."""
+
+    async def position() -> int:
+        return int(await pool.fetchval(POSITION, ground.target.topics.usage))
+
+    ground.start("biller")
+    return await follow(position, total=events, check=ground.check, timeout_s=TIMEOUT_S)
+
+
+async def _prove(books: Books, sessions: list[OpenedSession], frames: int) -> bool:
+    """Close every session, wait until all have settled; say whether the books are right."""
+    for session in sessions:
+        await books.close_session(session, published=frames)
+    for account in ACCOUNTS:
+        await books.settle(account)
+    return await books.is_exact(detected=len(sessions) * frames)
+
+
+def figures(steps: list[Step], *, usual: float, batches: int) -> Fields:
+    """Return both speeds and their ratio."""
+    speed = growth_per_second(steps)
+    return {
+        "events_per_second": round(speed),
+        "measured_events": steps[-1].count - steps[0].count,
+        "measured_seconds": round(steps[-1].at_s - steps[0].at_s, 2),
+        "batches": batches,
+        "usual_updates_per_second": round(usual),
+        "biller_to_usual": round(speed / usual, 1),
+    }

@@ -1,0 +1,89 @@
+"""Publishes frames when they are due, whatever happens to those before: an open-loop load.
+
+A frame's `captured_at` is the moment at which it is handed to the publisher. How late that was is
+measured as well: a generator that cannot keep up offers less than it says.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.ground import Ground
+from benchmarks.pictures import Reel
+from benchmarks.schedule import Due
+from cli.demo.tally import percentile
+from pipeline.publish import FramePublisher
+from wire.clock import Clock
+
+IN_FLIGHT_MAX = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class Offered:
+    """What was really offered: frames, over how long, and how late each was."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    lags_ms: deque[float] = field(default_factory=deque)
+
+    @property
+    def per_second(self) -> float:
+        """The load as it was, frames a second."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def lag_ms(self, share: float) -> float:
+        """Return the lateness below which this share (0..1) of the frames stayed."""
+        return round(percentile(self.lags_ms, share) or 0.0, 1)
+
+
+class Generator:
+    """Takes frames from a reel and publishes them."""
+
+    def __init__(self, reel: Reel, publisher: FramePublisher, clock: Clock) -> None:
+        self._reel = reel
+        self._publisher = publisher
+        self._clock = clock
+
+    async def play(self, dues: Iterable[Due], *, max_age_ms: int) -> Offered:
+        """Publish each frame when it is due; return once the broker has confirmed all."""
+        offered, started = Offered(), self._clock.monotonic()
+        async with asyncio.TaskGroup() as answers:
+            for due in dues:
+                wait_s = started + due.at_s - self._clock.monotonic()
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                    wait_s = started + due.at_s - self._clock.monotonic()
+                offered.lags_ms.append(max(0.0, -wait_s) * 1_000)
+                answers.create_task(self._confirmed(due.stream, max_age_ms))
+                offered.frames += 1
+            offered.seconds = self._clock.monotonic() - started
+        return offered
+
+    async def fill(self, streams: Sequence[str], frames: int, *, max_age_ms: int) -> None:
+        """Publish so many frames as fast as the broker takes them, the streams in turn."""
+        room = asyncio.Semaphore(IN_FLIGHT_MAX)
+        async with asyncio.TaskGroup() as answers:
+            for index in range(frames):
+                await room.acquire()
+                task = answers.create_task(
+                    self._confirmed(streams[index % len(streams)], max_age_ms)
+                )
+                task.add_done_callback(lambda _: room.release())
+
+    async def _confirmed(self, stream: str, max_age_ms: int) -> None:
+        frame = self._reel.take(stream, captured_at=self._clock.now(), max_age_ms=max_age_ms)
+        await (await self._publisher.enqueue(frame))
+
+
+@asynccontextmanager
+async def generating(ground: Ground, reel: Reel) -> AsyncIterator[Generator]:
+    """Give a generator on the ground's frames topic, ready to publish."""
+    target = ground.target
+    publisher = FramePublisher(target.kafka, target.topics)
+    await publisher.ready()
+    try:
+        yield Generator(reel, publisher, target.clock)
+    finally:
+        await publisher.stop()

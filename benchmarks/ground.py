@@ -1,0 +1,127 @@
+"""Where benchmarks run: a stack of their own, and on it a fresh deployment for each measurement.
+
+A ground has its own topics, database and processes, so no measurement sees another's data. Its
+processes are the product's own, with default settings, started as an operator would.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+
+from billing.database import migrate
+from cli.demo.plan import park_model
+from cli.demo.roles import Role
+from cli.demo.scrape import Metrics, scrape
+from cli.deployment import Deployment
+from cli.local.ports import free_port
+from cli.local.stack import Addresses
+from cli.models import register
+from wire.clock import SystemClock
+from wire.errors import Misconfigured
+from wire.kafka import Kafka
+from wire.topics import Topics
+
+MODULES = {"detector": "consumers.detector", "biller": "billing"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The running stack, how long each measurement lasts, and whom to tell how it goes."""
+
+    addresses: Addresses
+    folder: Path
+    seconds: float
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """One fresh deployment and its processes."""
+
+    target: Deployment
+    folder: Path
+    environment: dict[str, str]
+    _roles: dict[str, Role] = field(init=False, default_factory=dict)
+    _ports: dict[str, int] = field(init=False, default_factory=dict)
+
+    def start(self, name: str) -> None:
+        """Start the `detector` or the `biller`."""
+        self._ports[name] = free_port(self._ports.values())
+        self._roles[name] = Role(
+            name=name,
+            module=MODULES[name],
+            environment=self.environment | {"FRAMEMETER_METRICS_PORT": str(self._ports[name])},
+            log=self.folder / f"{name}.log",
+        )
+        self._roles[name].start()
+
+    async def metrics(self, name: str) -> Metrics:
+        """Return what a process says of itself now."""
+        async with httpx.AsyncClient() as client:
+            return await scrape(client, self._ports[name])
+
+    async def until(self, holds: Callable[[], bool], *, what: str, timeout_s: float) -> None:
+        """Wait until `holds()`; raise `Misconfigured` when a process died or it takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            self.check()
+            if time.monotonic() > deadline:
+                raise Misconfigured(f"after {timeout_s:.0f} s still not: {what}\n{self._logs()}")
+            await asyncio.sleep(0.01)
+
+    def check(self) -> None:
+        """Raise `Misconfigured` with the end of its log when a process stopped by itself."""
+        for role in self._roles.values():
+            role.check()
+
+    def stop(self) -> None:
+        """Stop the processes."""
+        for role in self._roles.values():
+            role.stop()
+
+    def _logs(self) -> str:
+        return "\n".join(f"--- {name}\n{role.log_tail()}" for name, role in self._roles.items())
+
+
+@asynccontextmanager
+async def fresh_ground(site: Site, name: str) -> AsyncIterator[Ground]:
+    """Give topics, a ledger and the demo model under `name`; processes end with the block."""
+    dsn = await _create_database(site.addresses.postgres, f"bench_{name}")
+    prefix = f"{name}."
+    target = Deployment(
+        kafka=Kafka(bootstrap=site.addresses.kafka),
+        topics=Topics(prefix=prefix),
+        postgres=dsn,
+        redis=site.addresses.redis,
+        clock=SystemClock(),
+    )
+    folder = site.folder / name
+    folder.mkdir()
+    environment = site.addresses.as_environment() | {
+        "FRAMEMETER_POSTGRES": dsn,
+        "FRAMEMETER_TOPIC_PREFIX": prefix,
+    }
+    await target.kafka.create_topics(target.topics.table())
+    await migrate(dsn)
+    await register(target, (park_model(),))
+    made = Ground(target=target, folder=folder, environment=environment)
+    try:
+        yield made
+    finally:
+        await asyncio.to_thread(made.stop)
+
+
+async def _create_database(server: str, name: str) -> str:
+    admin = await asyncpg.connect(server)
+    try:
+        await admin.execute(f"create database {name}")
+    finally:
+        await admin.close()
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
