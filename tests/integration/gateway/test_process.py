@@ -31,14 +31,14 @@ class Process:
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = environment | {"FRAMEMETER_PORT": str(self.port)}
+        self.environment = environment | {"FRAMEMETER_PORT": str(self.port)}
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
-                [sys.executable, "-m", "gateway"], env=self._environment, stderr=log
+                [sys.executable, "-m", "gateway"], env=self.environment, stderr=log
             )
 
     def end(self, number: signal.Signals) -> int:
@@ -118,14 +118,24 @@ async def test_after_a_kill_it_goes_on_in_the_next_epoch(place: Place, process: 
         await asyncio.to_thread(process.end, signal.SIGKILL)
 
 
-async def test_it_says_what_it_waits_for_and_stops_when_told(process: Process) -> None:
-    """Here are no topics: nobody made any."""
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "framemeter topics create"),  # nobody made any here
+        ({"FRAMEMETER_KAFKA": "127.0.0.1:1"}, "Kafka does not answer"),
+        ({"FRAMEMETER_POSTGRES": "postgresql://x@127.0.0.1:1/x"}, "PostgreSQL does not answer"),
+    ],
+)
+async def test_it_says_what_it_waits_for_and_stops_when_told(
+    process: Process, change: dict[str, str], said: str
+) -> None:
+    process.environment |= change
     process.start()
 
     async def waits() -> bool:
-        return "framemeter topics create" in process.log()
+        return said in process.log()
 
-    await until("it says that topics are missing", waits)
+    await until(f"it says {said}", waits)
     assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
 
 
