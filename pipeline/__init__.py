@@ -1,1 +1,1 @@
-"""framemeter: pipeline."""
+"""Cameras in, funded frames out: sources, sampling, funding, publishing, the fleet."""

@@ -30,7 +30,7 @@ from wire.topics import Topics
 POLL_MS = 200
 READ_WAIT_S_MAX = 5.0
 """A partition that cannot be read to its end in this time is taken as it is known so far."""
-CONSUMER_STOP_WAIT_S = 1.5
+CONSUMER_STOP_WAIT_S = 1.0
 log = structlog.stdlib.get_logger("pipeline.fleet")
 
 

@@ -23,7 +23,7 @@ from wire.frames import PICTURE_BYTES_MAX, Frame, FrameIdentity
 __all__ = ["Contract", "FramesPort", "Line", "Paused", "SessionsPort", "Submission"]
 
 DRAIN_WAIT_S_MAX = 2.0
-CLOSE_WAIT_S_MAX = 2.0
+CLOSE_WAIT_S_MAX = 1.5
 TICK_S_LEAST = 0.1
 TICK_S_MOST = 1.0
 log = structlog.stdlib.get_logger("pipeline.line")

@@ -18,7 +18,9 @@ from wire.topics import Topics
 READY_WAIT_S = 2.0
 ANSWER_WAIT_S_MAX = 30.0
 """An idempotent producer retries for ever; after this long the frames are of no use to anyone."""
-STOP_WAIT_S = 2.0
+REPLACE_WAIT_S = 2.0
+"""How long a failed producer may still be answered for what it holds."""
+STOP_WAIT_S = 0.75
 START_WAIT_S_MAX = 15.0
 RESTART_WAIT_S = 0.5
 RESTART_WAIT_S_MAX = 5.0
@@ -90,7 +92,7 @@ class FramePublisher:
             await asyncio.wait({self._replacing})
         producer, self._producer = self._producer, None
         if producer is not None:
-            await self._discard(producer)
+            await self._discard(producer, STOP_WAIT_S)
 
     async def _answer(
         self, frame: Frame, producer: AIOKafkaProducer, future: "asyncio.Future[object]"
@@ -118,7 +120,7 @@ class FramePublisher:
     async def _replace(self, old: AIOKafkaProducer | None) -> None:
         """1. End the old producer. 2. Answer all that it left. 3. Start a new one, for ever."""
         if old is not None:
-            await self._discard(old)
+            await self._discard(old, REPLACE_WAIT_S)
         wait_s = RESTART_WAIT_S
         while self._producer is None:
             producer = self._kafka.producer(client_id=self._client_id)
@@ -140,17 +142,17 @@ class FramePublisher:
                 for tier in Tier:
                     await _require(producer, self._topics.frames(tier))
         except BaseException:
-            await self._discard(producer)
+            await self._discard(producer, STOP_WAIT_S)
             raise
         return producer
 
-    async def _discard(self, producer: AIOKafkaProducer) -> None:
+    async def _discard(self, producer: AIOKafkaProducer, wait_s: float) -> None:
         """Stop the producer within a few seconds, broker or no broker; answer what is left.
 
-        aiokafka's own stop waits for the broker, so it is given `STOP_WAIT_S` and then forced.
+        aiokafka's own stop waits for the broker, so it is given `wait_s` and then forced.
         """
         stopping = asyncio.create_task(producer.stop())
-        await asyncio.wait({stopping}, timeout=STOP_WAIT_S)
+        await asyncio.wait({stopping}, timeout=wait_s)
         if not stopping.done():
             await self._force(producer, stopping)
         elif not stopping.cancelled() and stopping.exception() is not None:
