@@ -7,7 +7,7 @@ the topic `usage` on its own, with nothing of the biller but the idea of a set o
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -24,6 +24,8 @@ from wire.topics import Topics
 
 NAMED_MAX = 10
 """How many offenders a detail names."""
+GRACE = timedelta(minutes=1)
+"""How long after its close a session's frames may be under way before their lack is a fault."""
 MIRROR_WAIT_S = 5.0
 MIRROR_POLL_S = 0.25
 
@@ -113,7 +115,7 @@ async def _charges(connection: Any) -> Check:
 
 
 async def _coverage(connection: Any) -> Check:
-    rows = await connection.fetch(sql("audit.coverage"), datetime.now(UTC))
+    rows = await connection.fetch(sql("audit.coverage"), datetime.now(UTC) - GRACE)
     holes = [_hole(row) for row in rows if not row["under_way"]]
     pending = [_hole(row) for row in rows if row["under_way"]]
     return Check(

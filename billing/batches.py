@@ -6,13 +6,17 @@ bad message never stops its neighbours, and no value in it can make the database
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from wire import usage
 from wire.clock import in_utc
 from wire.errors import Rejected
-from wire.usage import Status, UsageEvent
+from wire.usage import Status
+
+ZERO = timedelta()
+MINUTE = timedelta(minutes=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 Message = tuple[int, bytes | None]
 """An offset and a value."""
@@ -78,11 +82,15 @@ def read(messages: Sequence[Message]) -> UsageBatch:
     assert messages
     batch = UsageBatch(messages=messages)
     lines = batch.lines
+    minute = NEVER
     for place, (_, value) in enumerate(messages):
         try:
             envelope = usage.decode_envelope(value)
             event = envelope.data
-            line = Line(event.first, event.last, _minute(event), event.status, place)
+            # Neighbours mostly share their minute, and comparing is far cheaper than computing.
+            if not ZERO <= event.captured_at - minute < MINUTE:
+                minute = _minute(event.captured_at)
+            line = Line(event.first, event.last, minute, event.status, place)
         except Rejected as error:
             batch.unbillable.append(batch.refused(place, str(error).replace("\0", "")))
             continue
@@ -105,5 +113,5 @@ def after(batch: UsageBatch, next_offset: int) -> UsageBatch | None:
     return read(rest) if rest else None
 
 
-def _minute(event: UsageEvent) -> datetime:
-    return in_utc(event.captured_at).replace(second=0, microsecond=0)
+def _minute(at: datetime) -> datetime:
+    return in_utc(at).replace(second=0, microsecond=0)

@@ -102,9 +102,10 @@ def charge_session(session: BilledSession, lines: Iterable[Line]) -> SessionChar
     """
     fresh = Coverage()
     frames: dict[tuple[datetime, Status], int] = defaultdict(int)
+    see, keep = session.covered.add, fresh.add
     for first, last, minute, status, _ in lines:
-        for start, end in session.covered.add(first, last + 1):
-            fresh.add(start, end)
+        for start, end in see(first, last + 1):
+            keep(start, end)
             frames[minute, status] += end - start
     if not frames:
         return None

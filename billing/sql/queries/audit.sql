@@ -67,7 +67,7 @@ with expected as (
         end as doubtful
     from session where state <> 'open'
 )
-select stream, epoch, state = 'closing' and expires_at >= $1 as under_way,
+select stream, epoch, state = 'closing' and closed_at >= $1 as under_way,
     frame_count(frames - doubtful - covered) as missing
 from expected
 where not covered @> (frames - doubtful)

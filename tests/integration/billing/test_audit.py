@@ -84,11 +84,12 @@ async def test_a_closed_session_that_is_incomplete_is_named_before_it_is_blamed(
 ) -> None:
     await house.open(frames=10)
     await house.sessions.close("gate", 1, closing(4))
-    await house.pool.execute("update session set expires_at = now() + interval '1 minute'")
     report = await audit(house.pool, redis=None, kafka=None, topics=None)
     (check,) = [each for each in report.checks if each.name == "no frame is missing"]
     assert check.ok
     assert "gate/1 (5 frames)" in check.detail
+    await house.pool.execute("update session set closed_at = closed_at - interval '2 minutes'")
+    assert await failed(house) == ["no frame is missing"]
 
 
 async def test_the_recount_finds_a_charge_that_no_event_bears_out(busy_house: House) -> None:

@@ -145,6 +145,16 @@ def test_a_time_beyond_the_calendar_is_kept_too() -> None:
     assert "calendar" in batch.unbillable[0].reason
 
 
+def test_the_calendars_first_and_last_minutes_can_be_billed() -> None:
+    ends = [datetime(1, 1, 1, 0, 0, 59, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)]
+    batch = batches.read([message(n, captured_at=at) for n, at in enumerate([*ends, MINUTE])])
+    assert [line.minute for line in batch.lines[WHO]] == [
+        ends[0].replace(second=0),
+        ends[1],
+        MINUTE,
+    ]
+
+
 def test_messages_below_the_position_are_skipped() -> None:
     batch = batches.read([message(3), message(5, first=1, last=1)])
     assert batches.after(batch, 3) is batch
