@@ -7,6 +7,7 @@ same, and says that it is degraded.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import Response
@@ -15,20 +16,23 @@ from gateway.bodies import answer
 from wire.errors import Retryable
 
 DEADLINE_S = 2.0
+log = structlog.stdlib.get_logger("gateway.health")
 
 Check = Callable[[], Awaitable[None]]
 """Raises `Retryable` when something is away."""
 
 
 async def outcome(check: Check, deadline_s: float = DEADLINE_S) -> str:
-    """Return "ok", or in a few words what is wrong."""
+    """Return "ok" or "away"; the reason is for the log, not for strangers."""
     try:
         async with asyncio.timeout(deadline_s):
             await check()
     except Retryable as error:
-        return str(error)
+        log.warning("not all is there", reason=str(error))
+        return "away"
     except TimeoutError:
-        return f"no answer within {deadline_s:g} s"
+        log.warning("not all is there", reason=f"no answer within {deadline_s:g} s")
+        return "away"
     return "ok"
 
 

@@ -7,6 +7,8 @@ that nobody answers in time is still accounted for, by the frame's own usage eve
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from gateway.balances import Remaining
 from gateway.fetch import Fetcher
 from gateway.lines import Lines
@@ -18,9 +20,11 @@ from gateway.virtual_streams import LineKey
 from pipeline.encode import Letterboxed, encode_jpeg, letterbox
 from wire.clock import Clock
 from wire.detections import DetectedObject, Detection
-from wire.errors import InsufficientTokens
+from wire.errors import InsufficientTokens, SessionOver
 from wire.frames import PICTURE_BYTES_MAX
 from wire.usage import Status
+
+log = structlog.stdlib.get_logger("gateway.inference")
 
 SLACK_S = 20.0
 """How much longer than a frame's age an answer is waited for, for whoever asks again."""
@@ -113,13 +117,22 @@ class Inference:
     async def _publish_funded(
         self, job: Job, fitted: Letterboxed, packed: bytes
     ) -> tuple[str, int]:
-        """Publish; where tokens lie unused in the account's other lines here, use those."""
+        """Publish; try once more where that can help: nothing was published by a refusal.
+
+        Tokens may lie unused in the account's other lines here, and a session that was ended from
+        outside has a next epoch.
+        """
         try:
             return await self._publish(job, fitted, packed)
         except InsufficientTokens:
             if not await self._rooms.lines.free(job.line.account, but=job.line):
                 raise
-        return await self._publish(job, fitted, packed)
+        except SessionOver:
+            log.warning("a line's session was over", account=job.line.account)
+        try:
+            return await self._publish(job, fitted, packed)
+        except SessionOver as error:
+            raise unavailable("the line to the detectors was cut; try again") from error
 
     async def _publish(self, job: Job, fitted: Letterboxed, packed: bytes) -> tuple[str, int]:
         """Return the frame's id and its price in millitokens."""

@@ -1,7 +1,8 @@
 """Every error answer of the HTTP API: RFC 9457 problem+json, whatever went wrong.
 
 `type` is `urn:framemeter:problem:<slug>`; the slugs of refusals are those of `wire.errors`, so
-that a client can raise what the server raised. An unforeseen error says nothing of its inside.
+that a client can raise what the server raised. What went wrong inside, addresses too, is logged and
+not told.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from wire.errors import FramemeterError, Refused, Rejected, Retryable
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:framemeter:problem:"
 RETRY_AFTER_S = 2
+INTERNAL = "internal"
 ERRORS_MAX = 20
 
 REFUSAL_STATUS = {
@@ -112,12 +114,12 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Rejected):
         return Problem(slug="invalid-request", status=422, detail=str(error))
     if isinstance(error, Retryable):
-        return unavailable(str(error)).problem
+        return unavailable("something that this needs is away; try again").problem
     if isinstance(error, RequestValidationError):
         return _validation_problem(error)
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    return Problem(slug="internal", status=500, detail="something went wrong here; it is logged")
+    return Problem(slug=INTERNAL, status=500, detail="something went wrong here; it is logged")
 
 
 def _validation_problem(error: RequestValidationError) -> Problem:
@@ -143,7 +145,10 @@ async def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status >= 500:
         log.warning("request failed", path=request.url.path, slug=problem.slug, reason=str(error))
-    return problem.response()
+    response = problem.response()
+    if problem.slug == INTERNAL:  # such an answer does not pass by `gateway.observation`
+        response.headers["X-Request-Id"] = request.state.request_id
+    return response
 
 
 def install(app: FastAPI) -> None:

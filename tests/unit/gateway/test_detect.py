@@ -104,6 +104,27 @@ async def test_a_frame_that_was_not_inferred_is_a_problem(
     assert "nothing was charged" in response.json()["detail"]
 
 
+async def test_tokens_of_a_line_at_rest_pay_for_another_size(house: House) -> None:
+    house.sessions.top_up("poor", 2_000)
+    first = await send(house, key="key-poor")
+    second = await send(house, form=FORM | {"img_size": "640"}, key="key-poor")
+    third = await send(house, key="key-poor")
+    assert [first.status_code, second.status_code, third.status_code] == [200, 200, 402]
+
+
+async def test_a_session_that_was_ended_from_outside_goes_on_in_the_next_epoch(
+    house: House,
+) -> None:
+    await send(house)
+    house.sessions.sessions["api.a.r1.0", 1].over = True
+    for _ in range(25):
+        assert (await send(house)).status_code == 200
+    ids = [(frame.stream, frame.epoch, frame.seq) for frame in house.detector.frames]
+    assert len(set(ids)) == len(ids) == 26
+    assert {epoch for _, epoch, _ in ids} >= {1}
+    assert len(house.sessions.sessions) == 2
+
+
 async def test_a_cached_result_is_free_and_says_so(house: House) -> None:
     house.detector.status = Status.CACHED
     usage = (await send(house)).json()["usage"]

@@ -62,11 +62,13 @@ async def test_a_crash_inside_is_a_500_problem(house: House) -> None:
     assert response.status_code == 500
     assert response.headers["content-type"] == PROBLEM_CONTENT_TYPE
     assert "secret" not in response.text
+    assert response.headers["x-request-id"]
 
 
 async def test_a_database_that_is_away_is_a_503_problem(house: House) -> None:
-    house.books.broken = Retryable("PostgreSQL does not answer")
+    house.books.broken = Retryable("PostgreSQL at 10.0.0.7 does not answer")
     async with house.client() as client:
         response = await client.get("/v1/account")
     assert response.status_code == 503
     assert response.headers["retry-after"]
+    assert "10.0.0.7" not in response.text
