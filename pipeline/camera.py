@@ -101,7 +101,11 @@ class Camera:
         while True:
             dropped = self._hindrance(shot)
             if dropped is None:
-                picture = picture or await self._packed(shot)
+                try:
+                    picture = picture or await self._packed(shot)
+                except Rejected as error:
+                    self._trouble.report(str(error), now=self._studio.clock.monotonic())
+                    return Dropped.UNFIT
                 dropped = await self._submit(shot, picture)
             if dropped is None or not self._patient or dropped is Dropped.UNFIT:
                 return dropped
@@ -184,6 +188,6 @@ def is_patient(spec: StreamSpec) -> bool:
 
 
 def pack(shot: Shot, spec: StreamSpec) -> bytes:
-    """Return the picture fitted to the spec's inference size, as JPEG."""
+    """Return the picture fitted to the spec's inference size, as JPEG. Raises `Rejected`."""
     fitted = letterbox(shot.picture, spec.height, spec.width)
     return encode_jpeg(fitted.picture, spec.quality)

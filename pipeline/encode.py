@@ -78,10 +78,13 @@ def unletterbox(box: Box, *, scale: float, offset: tuple[int, int], source: tupl
 
 
 def encode_jpeg(picture: Picture, quality: int) -> bytes:
-    """Return the picture as JPEG bytes (quality 1 to 100)."""
-    packed: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(picture), quality, "BGR", SUBSAMPLING
-    )
+    """Return the picture as JPEG bytes (quality 1 to 100); raise `Rejected` when it cannot be."""
+    try:
+        packed: bytes = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(picture), quality, "BGR", SUBSAMPLING
+        )
+    except ValueError as error:
+        raise Rejected(f"a picture cannot be packed as JPEG: {error}") from error
     return packed
 
 

@@ -266,7 +266,13 @@ class Funding:
         self._life_due_at = now + ttl_s / SIGNS_OF_LIFE_PER_TTL
         self._block = None
         self._ask_not_before = now
-        if grant.final and self._runs_low():
+        if ttl_s <= 0:
+            self._block = Retryable(
+                "grants have expired when they arrive: set the clock of this machine and the"
+                " gateway's to the same time"
+            )
+            self._pause(RETRY_REFUSED_S, now)
+        elif grant.final and self._runs_low():
             self._block = InsufficientTokens(
                 f"account {self.contract.account} has no tokens left for another frame of"
                 f" {self.contract.stream}: top it up"

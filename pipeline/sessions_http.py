@@ -52,7 +52,10 @@ class HttpSessions:
 
     async def renew(self, stream: str, epoch: int, request: RenewSession) -> Grant:
         """Fund more frames of an epoch."""
-        return self._grant(await self._post(_path(stream, epoch, "renew"), request))
+        grant = self._grant(await self._post(_path(stream, epoch, "renew"), request))
+        if (grant.stream, grant.epoch) != (stream, epoch):
+            raise Retryable(f"{self._gateway} answered for another session than {stream}/{epoch}")
+        return grant
 
     async def close(self, stream: str, epoch: int, request: CloseSession) -> None:
         """End an epoch; repeating it does nothing."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from pipeline import camera
 from pipeline.camera import Camera, Studio
 from pipeline.line import Line
 from pipeline.metrics import Dropped, ProducerMetrics
@@ -18,6 +19,7 @@ from pipeline.sources import Deliver, Shot
 from pipeline.watch import contract_of
 from tests.unit.pipeline.frames_memory import MemoryFrames
 from wire.clock import SystemClock
+from wire.errors import Rejected
 from wire.streams import Pace, StreamSpec
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -140,6 +142,18 @@ async def test_pictures_while_kafka_is_away_are_dropped_as_such(build: Build) ->
     it.frames.away = True
     await it.camera.run()
     assert (it.counts()[1], it.dropped(Dropped.AWAY)) == (0, 5)
+
+
+async def test_a_picture_that_cannot_be_packed_does_not_end_a_camera(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise Rejected("not packable")
+
+    monkeypatch.setattr(camera, "pack", fail)
+    it = build(Reel(3))
+    await it.camera.run()
+    assert (it.counts()[1], it.dropped(Dropped.UNFIT)) == (0, 3)
 
 
 async def test_a_lost_frame_is_counted_and_the_camera_goes_on_in_the_next_epoch(

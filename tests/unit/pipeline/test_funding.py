@@ -229,6 +229,16 @@ def test_an_empty_account_is_asked_again_about_every_two_seconds() -> None:
     assert isinstance(funding.next_action(2.0), Renew)
 
 
+def test_grants_that_arrive_expired_are_not_spent_nor_asked_for_in_a_hurry() -> None:
+    funding = Funding(CONTRACT)
+    funding.reserve(0.0)
+    assert isinstance(funding.next_action(0.0), OpenSession)
+    funding.opened(grant(1, 20), now=0.0, ttl_s=-3.0)
+    assert funding.reserve(0.0) is None
+    assert "clock" in str(funding.blocked(0.0))
+    assert funding.next_action(5.0) is None
+
+
 def test_pictures_captured_while_a_session_closes_are_counted_in_the_next() -> None:
     funding = opened()
     place = funding.reserve(0.0)

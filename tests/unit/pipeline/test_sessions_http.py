@@ -89,6 +89,12 @@ async def test_no_answer_is_worth_another_try(answer: httpx.Response | Exception
         await sessions(answer, []).open(OPEN)
 
 
+async def test_an_answer_for_another_session_is_no_answer() -> None:
+    port = sessions(httpx.Response(200, content=msgspec.json.encode(GRANT)), [])
+    with pytest.raises(Retryable, match="another session"):
+        await port.renew("gate.1", 4, RenewSession(published=1, captured=2, frames=20))
+
+
 async def test_a_key_that_is_not_known_says_which_setting_to_mend() -> None:
     with pytest.raises(NotAllowed, match="FRAMEMETER_KEY"):
         await sessions(problem("unauthenticated", 401), []).open(OPEN)
