@@ -205,11 +205,10 @@ class LaneShell:
                 at=clock.now(),
             )
             await self._producer.transact(messages, next_offset=action.next_offset)
+            figures.committed(action.results, seconds=clock.monotonic() - begun)
+            self._report(protocol.Committed(era=action.era))
         except Exception as error:  # noqa: BLE001  (one cure for every failure: a new era)
             self._failed(action.era, repr(error))
-            return
-        figures.committed(action.results, seconds=clock.monotonic() - begun)
-        self._report(protocol.Committed(era=action.era))
 
     async def _wait(self, era: int, seconds: float) -> None:
         await asyncio.sleep(seconds * random.uniform(0.7, 1.3))  # noqa: S311  (jitter)

@@ -74,6 +74,13 @@ class _Model:
         """Whether the wanted version is not the one that runs, and may still be loaded."""
         return self.failure is None and (self.active is None or self.active.spec != self.spec)
 
+    @property
+    def cold(self) -> frozenset[Size]:
+        """The sizes that the running version is still to be made ready for."""
+        if self.active is None:
+            return frozenset()
+        return frozenset(self.wanted - self.ready - self.bad.keys())
+
 
 class Models:
     """Every announced model, and the engines that are loaded."""
@@ -111,6 +118,7 @@ class Models:
         known = self._models.pop(model, None)
         if known is not None:
             self._replace(known, None)
+            log.info("model removed", model=model)
         self._changed()
 
     def answer(self, group: Group) -> Answer:
@@ -151,6 +159,10 @@ class Models:
             return Waiting()
         return Hopeless(reason=f"model {model} is not registered")
 
+    def _is_known(self, known: _Model) -> bool:
+        """Say whether the model was not withdrawn meanwhile."""
+        return self._models.get(known.spec.model) is known
+
     def _start(self, known: _Model) -> None:
         if known.task is None:
             known.task = asyncio.create_task(self._bring_up(known))
@@ -158,7 +170,7 @@ class Models:
     async def _bring_up(self, known: _Model) -> None:
         """Load and warm until what runs is what is wanted, or is known to be impossible."""
         try:
-            while known.stale or known.wanted - known.ready - known.bad.keys():
+            while self._is_known(known) and (known.stale or known.cold):
                 await (self._load(known) if known.stale else self._warm(known))
                 self._changed()
         finally:
@@ -182,8 +194,8 @@ class Models:
             if known.spec is spec:
                 known.failure = f"model {spec.model} {spec.version} does not load: {error}"
             return
-        if known.spec is not spec:
-            return
+        if known.spec is not spec or not self._is_known(known):
+            return  # replaced or withdrawn meanwhile
         known.bad = dict(bad)
         known.ready = set(sizes - bad.keys())
         self._replace(known, Loaded(spec=spec, engine=engine))
@@ -192,7 +204,7 @@ class Models:
     async def _warm(self, known: _Model) -> None:
         """Make the running version ready for the sizes that came up."""
         assert known.active is not None
-        active, sizes = known.active, frozenset(known.wanted - known.ready - known.bad.keys())
+        active, sizes = known.active, known.cold
         bad = await self._in_thread(_prepare, active.engine, sizes)
         if known.active is active:
             known.bad.update(bad)

@@ -6,6 +6,7 @@ a detector on OpenVINO never loads torch.
 """
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class EngineLoader:
             return self._openvino(source, Thresholds.of(spec))
         if source.endswith(IR_SUFFIX):
             raise Rejected(f"{source} is OpenVINO IR, which the torch engine cannot run")
+        # Ultralytics looks at this when it is imported; a detector installs nothing by itself.
+        os.environ.setdefault("YOLO_AUTOINSTALL", "false")
         from consumers.detector.engines.torch import TorchEngine
 
         return TorchEngine(source, Thresholds.of(spec), threads=self.threads)

@@ -12,6 +12,7 @@ import simplejpeg
 
 from samples.catalog import FOOTAGE, PARK_MODEL
 from tests.integration.consumers.floor import SPEC, Floor, now_frame
+from wire.compacted import put
 
 pytestmark = pytest.mark.integration
 REPOSITORY = Path(__file__).parents[3]
@@ -90,3 +91,18 @@ async def test_a_model_announced_after_its_first_frames_is_found(floor: Floor) -
     floor.send(now_frame(1, model="late"))
     floor.flush()
     assert [detection.status.value for detection in await floor.detected(2)] == ["detected"] * 2
+
+
+async def test_a_broken_announcement_changes_nothing_and_a_tombstone_removes(floor: Floor) -> None:
+    await put(floor.kafka, floor.topics.models, {"park-n": b"{ not an announcement"})
+    floor.start()
+    floor.send(now_frame(0))
+    floor.flush()
+    assert (await floor.detected(1))[0].model_version == SPEC.version
+    assert "a broken model announcement" in floor.log()
+    await put(floor.kafka, floor.topics.models, {"park-n": None})
+    await floor.until(lambda: "model removed" in floor.log(), what="the removal")
+    floor.send(now_frame(1))
+    floor.flush()
+    last = (await floor.detected(2))[1]
+    assert (last.status.value, last.reason) == ("failed", "model park-n is not registered")

@@ -1,6 +1,7 @@
 """Models are loaded once, warmed beside the old version, and swapped."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import msgspec
@@ -125,6 +126,7 @@ async def test_a_model_that_does_not_load_fails_its_frames_with_the_reason(
     assert str(failure) in answer.reason
     await shelf.settled()
     assert shelf.loader.loaded == ["v1"]
+    assert shelf.models._models["park-n"].task is None, "the task ended by itself"
 
 
 async def test_announcing_again_tries_again() -> None:
@@ -188,3 +190,35 @@ async def test_stopping_while_a_model_loads_does_not_wait_for_it() -> None:
     await asyncio.sleep(0.02)
     await shelf.models.stop()
     shelf.loader.gate.set()
+
+
+async def test_a_model_withdrawn_while_it_loads_is_not_put_into_use() -> None:
+    shelf = Shelf()
+    shelf.loader.gate.clear()
+    shelf.models.announce(SPEC)
+    shelf.models.answer(SMALL)
+    await asyncio.sleep(0.02)
+    shelf.models.withdraw("park-n")
+    shelf.loader.gate.set()
+    await until(lambda: "v1" in shelf.loader.loaded)
+    await asyncio.sleep(0.05)
+    assert shelf.in_use("v1") is None
+    assert shelf.loader.loaded == ["v1"]
+
+
+async def test_a_background_failure_is_never_left_unseen() -> None:
+    unseen: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    usual = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+    try:
+        shelf = Shelf()
+        shelf.loader.failures["v1"] = Rejected("not a model")
+        shelf.models.announce(SPEC)
+        await shelf.settled()
+        await asyncio.sleep(0.02)
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(usual)
+    assert unseen == []
