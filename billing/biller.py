@@ -104,12 +104,15 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         if not ready:
             await self._wait_for_ready()
             return
-        looks = {partition: self._watermarks.look(partition) for partition in ready}
-        fetched = await self._fetch(ready, BATCH_EVENTS_MAX, FETCH_WAIT_MS)
-        for partition in ready:
+        await self._read(ready, BATCH_EVENTS_MAX, FETCH_WAIT_MS)
+
+    async def _read(self, partitions: Sequence[int], records_max: int, wait_ms: int) -> None:
+        looks = {partition: self._watermarks.look(partition) for partition in partitions}
+        fetched = await self._fetch(partitions, records_max, wait_ms)
+        for partition in partitions:
             messages = _messages(fetched.get(TopicPartition(self._topic, partition), ()))
-            at = self._watermarks.reached(partition, looks[partition], messages)
-            self._act(self._protocol.fetched(partition, messages, at))
+            end = self._watermarks.reached(partition, looks[partition], messages)
+            self._act(self._protocol.fetched(partition, messages, end))
 
     async def _fetch(
         self, partitions: Iterable[int], records_max: int, wait_ms: int
@@ -122,7 +125,8 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _wait_for_ready(self) -> None:
         """Wait for a claim or a write to end, and show the group that we are alive.
 
-        What this fetch brings belongs to partitions that are claimed anew, so it is dropped.
+        What this fetch brings is dropped by the protocol while a claim, and so a seek, is pending;
+        where the claim ended meanwhile, it is the first batch.
         """
         self._wake.clear()
         try:
@@ -130,7 +134,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         except TimeoutError:
             claiming = self._protocol.in_phase(Phase.CLAIMING)
             if claiming:
-                await self._fetch(claiming, 1, 0)
+                await self._read(claiming, 1, 0)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Claim what Kafka gave us; returns at once, for heartbeats wait for it."""
@@ -179,7 +183,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             claimed = await self._ports.writer.claim(action.partition)
             offset = await self._existing(action.partition, claimed)
-        except (Retryable, KafkaError) as error:
+        except (Retryable, KafkaError, OSError) as error:
             log.warning("cannot claim", partition=action.partition, reason=str(error))
             self._act(self._protocol.failed(action.partition, action.era))
             return

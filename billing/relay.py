@@ -147,6 +147,7 @@ class Relay:
     async def _relay(self, connection: Any, stop: asyncio.Event, wake: asyncio.Event) -> None:
         producer = self._kafka.producer(client_id="framemeter-balances", linger_ms=5)
         try:
+            await self._take(connection)  # Valkey need not wait for Kafka
             await _bounded(producer.start())
             while not stop.is_set():
                 wake.clear()
@@ -164,14 +165,18 @@ class Relay:
         3. Tell Kafka, and wait until it has them.
         4. Delete exactly the rows taken: others may have come with lower numbers.
         """
-        rows = await connection.fetch(sql("relay.take"), ROWS_MAX)  # 1
-        newest = {row["account"]: _balance(row) for row in rows}
-        await self._mirror.tell(list(newest.values()), self._pool)  # 2
-        if rows:
-            await self._publish(producer, newest.values())  # 3
-            await connection.execute(sql("relay.told"), [row["id"] for row in rows])  # 4
+        numbers, newest = await self._take(connection)  # 1, 2
+        if numbers:
+            await self._publish(producer, newest)  # 3
+            await connection.execute(sql("relay.told"), numbers)  # 4
             self._metrics.balances_told.inc(len(newest))
-        return len(rows)
+        return len(numbers)
+
+    async def _take(self, connection: Any) -> tuple[list[int], list[Balance]]:
+        rows = await connection.fetch(sql("relay.take"), ROWS_MAX)
+        newest = list({row["account"]: _balance(row) for row in rows}.values())
+        await self._mirror.tell(newest, self._pool)
+        return [row["id"] for row in rows], newest
 
     async def _publish(self, producer: Any, news: Iterable[Balance]) -> None:
         now = self._clock.now()

@@ -146,7 +146,7 @@ async def test_a_process_stops_while_everything_is_away(
     }
     async with running(environment, log) as process:
         async with asyncio.timeout(20):
-            while "PostgreSQL does not answer" not in log.read_text():
+            while "PostgreSQL does not answer" not in log.read_text():  # noqa: ASYNC110  (a file)
                 await asyncio.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0
