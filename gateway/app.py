@@ -111,7 +111,7 @@ def create_app(deps: Deps) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(Observation, metrics=RequestMetrics(deps.metrics))
+    app.add_middleware(Observation, metrics=RequestMetrics(deps.metrics), clock=deps.clock)
     for routes in (
         detect.router(deps.inference, deps.flights, deps.keys, deps.limits),
         estimate.router(deps.known_models, deps.keys),

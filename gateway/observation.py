@@ -3,12 +3,13 @@
 The id is in the header `X-Request-Id`, in the logs of the request, and in a detection's answer.
 """
 
-import time
 import uuid
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wire.clock import Clock
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 UNMATCHED = "unmatched"
@@ -39,9 +40,10 @@ class RequestMetrics:
 class Observation:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, clock: Clock) -> None:
         self._app = app
         self._metrics = metrics
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and note how it ended."""
@@ -59,7 +61,7 @@ class Observation:
                 message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        begun = time.perf_counter()
+        begun = self._clock.monotonic()
         with (
             self._metrics.running.track_inprogress(),
             structlog.contextvars.bound_contextvars(request_id=request_id),
@@ -69,7 +71,7 @@ class Observation:
             finally:
                 route = route_of(scope)
                 self._metrics.requests.labels(route=route, status=str(status)).inc()
-                self._metrics.seconds.labels(route=route).observe(time.perf_counter() - begun)
+                self._metrics.seconds.labels(route=route).observe(self._clock.monotonic() - begun)
 
 
 def route_of(scope: Scope) -> str:
