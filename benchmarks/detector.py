@@ -24,7 +24,6 @@ STREAMS = tuple(f"camera-{number}" for number in range(16))
 FRAMES_MIN = 200
 FRAMES_MAX = 50_000
 TRIAL_S = 1.0
-TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Round:
 
     bare: Bare
     images_per_second: float
-    complete: bool
+    exact: bool
     inside: Fields
 
 
@@ -70,25 +69,25 @@ async def _round(site: Site, packed: Sequence[bytes], frames: int, number: int) 
         site.say(f"round {number + 1}: the bare engine, {site.seconds:.0f} s")
         bare = await measure_bare(packed, seconds=site.seconds)
         site.say(f"round {number + 1}: the detector, {frames} frames")
-        speed = await _detect(ground, sight, frames)
+        speed = await _detect(ground, sight, frames, site.patience_s)
         inside = detector_figures(await ground.metrics("detector"))
     seen = sight.seen
     return Round(
         bare=bare,
         images_per_second=speed,
-        complete=seen.statuses[Status.DETECTED] == frames and not seen.copies,
+        exact=seen.statuses[Status.DETECTED] == frames and not seen.copies,
         inside=inside,
     )
 
 
-async def _detect(ground: Ground, sight: Sight, frames: int) -> float:
+async def _detect(ground: Ground, sight: Sight, frames: int, timeout_s: float) -> float:
     """Start a detector on what lies there; return committed detections a second."""
 
     async def committed() -> int:
         return sight.seen.frames
 
     ground.start("detector")
-    steps = await follow(committed, total=frames, check=ground.check, timeout_s=TIMEOUT_S)
+    steps = await follow(committed, total=frames, check=ground.check, timeout_s=timeout_s)
     return growth_per_second(steps)
 
 
@@ -112,5 +111,5 @@ def compare(rounds: Sequence[Round]) -> Fields:
             }
             for turn in rounds
         ],
-        "complete": all(turn.complete for turn in rounds),
+        "exact": all(turn.exact for turn in rounds),
     }

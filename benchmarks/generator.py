@@ -22,16 +22,10 @@ IN_FLIGHT_MAX = 256
 
 @dataclass(slots=True, kw_only=True)
 class Offered:
-    """What was really offered: frames, over how long, and how late each was."""
+    """What was offered: how many frames, and how late each was."""
 
     frames: int = 0
-    seconds: float = 0.0
     lags_ms: deque[float] = field(default_factory=deque)
-
-    @property
-    def per_second(self) -> float:
-        """The load as it was, frames a second."""
-        return self.frames / self.seconds if self.seconds else 0.0
 
     def lag_ms(self, share: float) -> float:
         """Return the lateness below which this share (0..1) of the frames stayed."""
@@ -58,7 +52,6 @@ class Generator:
                 offered.lags_ms.append(max(0.0, -wait_s) * 1_000)
                 answers.create_task(self._confirmed(due.stream, max_age_ms))
                 offered.frames += 1
-            offered.seconds = self._clock.monotonic() - started
         return offered
 
     async def fill(self, streams: Sequence[str], frames: int, *, max_age_ms: int) -> None:

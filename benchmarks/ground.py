@@ -28,6 +28,7 @@ from wire.errors import Misconfigured
 from wire.kafka import Kafka
 from wire.topics import Topics
 
+START_TIMEOUT_S = 60.0
 MODULES = {"detector": "consumers.detector", "biller": "billing"}
 
 
@@ -39,6 +40,11 @@ class Site:
     folder: Path
     seconds: float
     say: Callable[[str], None]
+
+    @property
+    def patience_s(self) -> float:
+        """How long one measurement may take, on a machine that is slow or busy, before it fails."""
+        return START_TIMEOUT_S + 10 * self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
