@@ -1,0 +1,100 @@
+"""Since when a transactional topic is known to have been read to its end, and what it is for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.janitor import Expiry
+from billing.sessions import Sessions
+from tests.integration.billing.house import House, event
+from wire import usage
+from wire.clock import SystemClock
+from wire.kafka import TopicPartition
+
+pytestmark = pytest.mark.integration
+
+
+async def end_of(house: House, partition: int = 0) -> int:
+    reader = house.kafka.reader(client_id="test")
+    async with reader:
+        tp = TopicPartition(house.topics.usage, partition)
+        reader.assign([tp])
+        return int((await reader.end_offsets([tp]))[tp])
+
+
+async def test_markers_and_aborted_records_do_not_hold_the_position_back(
+    busy_house: House,
+) -> None:
+    house = busy_house
+    await house.open(frames=10)
+    async with house.biller():
+        producer = house.kafka.transactional_producer(transactional_id=f"{house.topics.prefix}lane")
+        async with producer:
+            for seq, commits in ((0, True), (1, False), (1, True), (2, False), (3, False)):
+                await producer.begin_transaction()
+                value = usage.encode(event(seq, seq), at=datetime.now(UTC))
+                await producer.send_and_wait(house.topics.usage, value, key=b"gate", partition=0)
+                await (producer.commit_transaction() if commits else producer.abort_transaction())
+        await house.until_read(await end_of(house))
+    assert (await house.session())["charged_frames"] == 2
+
+
+async def test_the_watermark_follows_the_clock_while_nothing_comes(busy_house: House) -> None:
+    house = busy_house
+    started = datetime.now(UTC)
+    async with house.biller():
+        await house.emit(event(0, 0, stream="nobody"))
+
+        async def all_partitions_are_read() -> bool:
+            at = await house.pool.fetchval(
+                "select min(watermark_at) from consumer_position"
+                " having count(*) = count(watermark_at)"
+            )
+            return at is not None and at > started + timedelta(seconds=2)
+
+        await house.until(all_partitions_are_read)
+
+
+async def test_a_partition_that_lags_does_not_claim_to_be_read(busy_house: House) -> None:
+    house = busy_house
+    await house.emit(*(event(seq, seq, stream="nobody") for seq in range(50)))
+    started = datetime.now(UTC)
+    lock = await house.pool.acquire()
+    transaction = lock.transaction()
+    await house.writer().register([0, 1])
+    await transaction.start()
+    await lock.execute("lock table session in access exclusive mode")  # no batch can be written
+    try:
+        async with house.biller():
+
+            async def the_other_is_read() -> bool:
+                at = await house.pool.fetchval(
+                    "select watermark_at from consumer_position where partition = 1"
+                )
+                return at is not None and at > started + timedelta(seconds=1)
+
+            await house.until(the_other_is_read)
+            lagging = await house.pool.fetchval(
+                "select watermark_at from consumer_position where partition = 0"
+            )
+            assert lagging is None
+            await transaction.rollback()
+            await house.until_read(50)
+    finally:
+        await house.pool.release(lock)
+
+
+async def test_a_vanished_session_ends_by_itself_once_usage_is_read(busy_house: House) -> None:
+    house = busy_house
+    brief = Sessions(house.pool, SystemClock(), 0.2, expiry=Expiry(frame_age_s=0.2, slack_s=0.2))
+    house.sessions = brief
+    await house.open(frames=10)
+    async with house.biller():
+        await house.emit(event(0, 1))
+
+        async def is_over() -> bool:
+            await brief.expire(datetime.now(UTC))
+            return (await house.session())["state"] == "expired"
+
+        await house.until(is_over)
+    assert await house.amounts() == (98, 0, 0)
