@@ -94,7 +94,8 @@ class Accounts:
     async def balance(self, account: str) -> Balance:
         """Return what the account has; raise `UnknownAccount`."""
         async with connected(self._pool) as connection:
-            row = await connection.fetchrow(sql("accounts.balance"), account)
+            known = is_name(account)
+            row = await connection.fetchrow(sql("accounts.balance"), account) if known else None
         if row is None:
             raise UnknownAccount(f"there is no account {account!r}")
         return Balance(**row)

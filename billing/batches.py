@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from billing.text import storable
 from wire import usage
 from wire.clock import in_utc
 from wire.errors import Rejected
@@ -92,7 +93,7 @@ def read(messages: Sequence[Message]) -> UsageBatch:
                 minute = _minute(event.captured_at)
             line = Line(event.first, event.last, minute, event.status, place)
         except Rejected as error:
-            batch.unbillable.append(batch.refused(place, _storable(str(error))))
+            batch.unbillable.append(batch.refused(place, storable(str(error))))
             continue
         identity = Identity(
             event.stream, event.epoch, event.account, event.model, event.height, event.width
@@ -111,11 +112,6 @@ def after(batch: UsageBatch, next_offset: int) -> UsageBatch | None:
         return batch
     rest = [message for message in batch.messages if message[0] >= next_offset]
     return read(rest) if rest else None
-
-
-def _storable(text: str) -> str:
-    """Return the text without what PostgreSQL cannot keep: NUL and lone surrogates."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _minute(at: datetime) -> datetime:

@@ -268,6 +268,8 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         """Let writes end, drop the rest, leave the group."""
         if self._writing:
             await asyncio.wait(self._writing, timeout=STOP_WAIT_S)
+        if self._tasks:  # a Kafka call that is cut short leaves its connection behind
+            await asyncio.wait(self._tasks, timeout=REVOKE_WAIT_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

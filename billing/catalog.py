@@ -13,6 +13,7 @@ from wire import models
 from wire.clock import Clock, SystemClock
 from wire.errors import UnknownModel
 from wire.models import ModelSpec
+from wire.names import is_name
 
 
 class Catalog:
@@ -52,7 +53,8 @@ class Catalog:
 
 async def find_model(connection: Any, model: str) -> ModelSpec:
     """Return the model's active version on a connection in use; raise `UnknownModel`."""
-    row = await connection.fetchrow(sql("catalog.get"), model)
+    known = is_name(model)
+    row = await connection.fetchrow(sql("catalog.get"), model) if known else None
     if row is None:
         raise UnknownModel(
             f"model {model!r} is not registered here: list the models with `framemeter models`"

@@ -132,4 +132,6 @@ async def _named_errors() -> AsyncIterator[None]:
     except _MISTAKEN as error:
         raise Misconfigured(f"PostgreSQL refuses FRAMEMETER_POSTGRES: {error}") from error
     except _AWAY as error:
+        if isinstance(error, ValueError):  # the driver's word for an argument that cannot be
+            raise
         raise Retryable(f"PostgreSQL does not answer: {error or type(error).__name__}") from error

@@ -16,6 +16,7 @@ import asyncpg
 from billing.database import connected
 from billing.queries import sql
 from wire.errors import NotAllowed, Rejected, UnknownAccount
+from wire.names import is_name
 
 SCOPES = ("detect", "sessions", "read", "admin")
 _PREFIX = "fm"
@@ -51,7 +52,7 @@ async def create(
     key_id = secrets.token_hex(_ID_BYTES)
     secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     async with connected(pool) as connection:
-        if account is not None and not await connection.fetchval(sql("accounts.exists"), account):
+        if account is not None and not await _exists(connection, account):
             raise UnknownAccount(f"there is no account {account!r}")
         await connection.execute(
             sql("accounts.create_key"), key_id, account, _digest(secret), sorted(set(scopes)), now
@@ -72,9 +73,15 @@ async def authenticate(pool: "asyncpg.Pool[Any]", secret: str) -> Caller:
 
 async def revoke(pool: "asyncpg.Pool[Any]", now: datetime, key_id: str) -> bool:
     """End a key; return False when there was no such living key."""
+    if not is_name(key_id):
+        return False
     async with connected(pool) as connection:
         done = await connection.execute(sql("accounts.revoke_key"), key_id, now)
     return bool(done.endswith(" 1"))
+
+
+async def _exists(connection: Any, account: str) -> bool:
+    return is_name(account) and await connection.fetchval(sql("accounts.exists"), account) == 1
 
 
 def _key_id(secret: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from billing.queries import sql
 from wire.balances import Balance
 from wire.errors import UnknownAccount
+from wire.names import is_name
 
 
 class Kind(StrEnum):
@@ -77,7 +78,7 @@ async def lock_balances(connection: Any, accounts: Iterable[str]) -> dict[str, B
 
 async def lock_balance(connection: Any, account: str) -> Balance:
     """Lock and return one balance; raise `UnknownAccount`."""
-    balances = await lock_balances(connection, [account])
+    balances = await lock_balances(connection, [account] if is_name(account) else [])
     if account not in balances:
         raise UnknownAccount(f"there is no account {account!r}")
     return balances[account]

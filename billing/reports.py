@@ -14,6 +14,7 @@ from billing.database import connected
 from billing.ledger import Transfer
 from billing.queries import sql
 from wire.errors import Rejected
+from wire.names import is_name, name_rule
 
 GROUPS = ("stream", "model", "status", "hour", "day")
 PAGE_MAX = 1_000
@@ -58,6 +59,7 @@ async def usage(
     unknown = sorted(set(group_by) - set(GROUPS))
     if unknown:
         raise Rejected(f"group by {', '.join(GROUPS)}, not {', '.join(unknown)}")
+    _check_account(account)
     async with connected(pool) as connection:
         rows = await connection.fetch(sql("reports.usage"), account, start, end, list(group_by))
     return [UsageRow(**row) for row in rows]
@@ -69,6 +71,7 @@ async def ledger(
     """Return the account's transfers, newest first, from before `before_id` if it is given."""
     if not 1 <= limit <= PAGE_MAX:
         raise Rejected(f"a page has 1 to {PAGE_MAX} transfers, not {limit}")
+    _check_account(account)
     async with connected(pool) as connection:
         rows = await connection.fetch(sql("reports.ledger"), account, before_id, limit)
     return [Transfer(**row) for row in rows]
@@ -76,6 +79,7 @@ async def ledger(
 
 async def stream_bill(pool: "asyncpg.Pool[Any]", account: str) -> list[StreamBill]:
     """Return the bill of each of the account's streams, by name."""
+    _check_account(account)
     async with connected(pool) as connection:
         rows = await connection.fetch(sql("reports.stream_bill"), account)
     return [
@@ -89,3 +93,8 @@ async def stream_bill(pool: "asyncpg.Pool[Any]", account: str) -> list[StreamBil
         )
         for row in rows
     ]
+
+
+def _check_account(account: str) -> None:
+    if not is_name(account):
+        raise Rejected(name_rule("account", account))

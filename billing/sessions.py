@@ -19,10 +19,12 @@ from billing.grants import SessionState
 from billing.ledger import Entry, Kind, Purse, lock_balance, post
 from billing.queries import sql
 from billing.tariff import TARIFF_V1, unit_price
+from billing.text import storable
 from wire.balances import Balance, format_tokens
 from wire.clock import Clock
 from wire.errors import InsufficientTokens, NotAllowed, Rejected, UnknownAccount
 from wire.frames import INT64_MAX
+from wire.names import is_name
 from wire.sessions import (
     CloseSession,
     Grant,
@@ -209,7 +211,7 @@ class Sessions:
             closing.state,
             request.last_seq,
             request.captured,
-            request.reason[:REASON_LENGTH_MAX].replace("\0", ""),
+            storable(request.reason[:REASON_LENGTH_MAX]),
             request.in_doubt,
             closing.held_frames,
             now,
@@ -262,7 +264,7 @@ async def _lock_session(
     connection: Any, stream: str, epoch: int, account: str | None
 ) -> SessionState:
     row = None
-    if 0 <= epoch <= INT64_MAX and "\0" not in stream:
+    if 0 <= epoch <= INT64_MAX and is_name(stream):
         row = await connection.fetchrow(sql("sessions.lock"), stream, epoch, account)
     if row is None:
         raise UnknownAccount(f"there is no session {stream}/{epoch} of yours")

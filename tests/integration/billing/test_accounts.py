@@ -34,10 +34,14 @@ async def test_amounts_that_cannot_be_are_rejected(house: House, amount: int) ->
 
 
 async def test_an_account_that_is_not_there_has_no_balance(house: House) -> None:
-    with pytest.raises(UnknownAccount):
-        await house.accounts.balance("nobody")
-    with pytest.raises(UnknownAccount):
-        await house.accounts.top_up("nobody", 1, "x")
+    for name in ("nobody", "nul\0", "half\ud800"):
+        with pytest.raises(UnknownAccount):
+            await house.accounts.balance(name)
+        with pytest.raises(UnknownAccount):
+            await house.accounts.top_up(name, 1, "x")
+        with pytest.raises(UnknownAccount):
+            await house.accounts.create_key(name, ("read",))
+        assert not await house.accounts.revoke_key(name)
     with pytest.raises(Rejected):
         await house.accounts.create("No Name")
     assert not await house.accounts.create(ACCOUNT)
@@ -104,6 +108,8 @@ async def test_a_registered_model_is_replaced_by_its_next_version(house: House) 
     assert await catalog.list() == [newer]
     with pytest.raises(UnknownModel):
         await catalog.get("yolov9z")
+    with pytest.raises(UnknownModel):
+        await catalog.get("nul\0")
 
 
 async def test_processes_that_start_together_migrate_once(database: str) -> None:

@@ -131,6 +131,11 @@ async def test_usage_is_summed_as_it_is_asked_for(used_house: House) -> None:
         await reports.usage(used_house.pool, account=ACCOUNT, group_by=("colour",), **range_)
 
 
+async def test_a_report_is_for_an_account_that_can_be(house: House) -> None:
+    with pytest.raises(Rejected, match="account name"):
+        await reports.stream_bill(house.pool, "nul\0")
+
+
 async def test_a_bill_names_every_frame_of_a_stream(used_house: House) -> None:
     await used_house.accounts.create("other")
     assert await reports.stream_bill(used_house.pool, "other") == []

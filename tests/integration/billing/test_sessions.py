@@ -92,6 +92,8 @@ async def test_refusals_come_before_anything_is_spent(house: House) -> None:
         await house.sessions.renew("gate", 1, renewal(0), "stranger")
     with pytest.raises(UnknownAccount, match="no session"):
         await house.sessions.close("gate", 9, closing(0), ACCOUNT)
+    with pytest.raises(UnknownAccount, match="no session"):
+        await house.sessions.close("nul\0", 2**70, closing(0), ACCOUNT)
     with pytest.raises(Rejected, match="were granted"):
         await house.sessions.renew("gate", 1, renewal(2))
     with pytest.raises(Rejected, match="were granted"):
