@@ -201,7 +201,9 @@ def make_system(
         "FRAMEMETER_TOPIC_PREFIX": prefix,
         "FRAMEMETER_PARTITIONS": str(PARTITIONS),
         "FRAMEMETER_ENGINE": engine,
-        "FRAMEMETER_SESSION_TTL_S": "10",
+        "FRAMEMETER_SESSION_TTL_S": "6",
+        "FRAMEMETER_FRAME_AGE_MAX_S": "6",
+        "FRAMEMETER_EXPIRY_SLACK_S": "4",
     }
     target = Deployment(
         kafka=Kafka(bootstrap=kafka),
