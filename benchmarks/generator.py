@@ -6,14 +6,16 @@ measured as well: a generator that cannot keep up offers less than it says.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 
 from benchmarks.ground import Ground
 from benchmarks.pictures import Reel
 from benchmarks.schedule import Due
 from cli.demo.tally import percentile
+from pipeline.ports import FramesPort
 from pipeline.publish import FramePublisher
 from wire.clock import Clock
 
@@ -27,15 +29,20 @@ class Offered:
     frames: int = 0
     lags_ms: deque[float] = field(default_factory=deque)
 
+    def add(self, *, lag_s: float) -> None:
+        """Count one frame that was published so many seconds after it was due."""
+        self.frames += 1
+        self.lags_ms.append(max(0.0, lag_s) * 1_000)
+
     def lag_ms(self, share: float) -> float:
         """Return the lateness below which this share (0..1) of the frames stayed."""
         return round(percentile(self.lags_ms, share) or 0.0, 1)
 
 
 class Generator:
-    """Takes frames from a reel and publishes them."""
+    """Takes frames from a reel and publishes them, those of a stream in order."""
 
-    def __init__(self, reel: Reel, publisher: FramePublisher, clock: Clock) -> None:
+    def __init__(self, reel: Reel, publisher: FramesPort, clock: Clock) -> None:
         self._reel = reel
         self._publisher = publisher
         self._clock = clock
@@ -45,29 +52,28 @@ class Generator:
         offered, started = Offered(), self._clock.monotonic()
         async with asyncio.TaskGroup() as answers:
             for due in dues:
-                wait_s = started + due.at_s - self._clock.monotonic()
-                if wait_s > 0:
-                    await asyncio.sleep(wait_s)
-                    wait_s = started + due.at_s - self._clock.monotonic()
-                offered.lags_ms.append(max(0.0, -wait_s) * 1_000)
-                answers.create_task(self._confirmed(due.stream, max_age_ms))
-                offered.frames += 1
+                await asyncio.sleep(max(0.0, started + due.at_s - self._clock.monotonic()))
+                offered.add(lag_s=self._clock.monotonic() - started - due.at_s)
+                answers.create_task(_confirmed(await self._publish(due.stream, max_age_ms)))
         return offered
 
     async def fill(self, streams: Sequence[str], frames: int, *, max_age_ms: int) -> None:
         """Publish so many frames as fast as the broker takes them, the streams in turn."""
         room = asyncio.Semaphore(IN_FLIGHT_MAX)
         async with asyncio.TaskGroup() as answers:
-            for index in range(frames):
+            for stream in islice(cycle(streams), frames):
                 await room.acquire()
-                task = answers.create_task(
-                    self._confirmed(streams[index % len(streams)], max_age_ms)
-                )
+                task = answers.create_task(_confirmed(await self._publish(stream, max_age_ms)))
                 task.add_done_callback(lambda _: room.release())
 
-    async def _confirmed(self, stream: str, max_age_ms: int) -> None:
-        frame = self._reel.take(stream, captured_at=self._clock.now(), max_age_ms=max_age_ms)
-        await (await self._publisher.enqueue(frame))
+    async def _publish(self, stream: str, max_age_ms: int) -> Awaitable[None]:
+        now = self._clock.now()
+        frame = self._reel.take(stream, captured_at=now, max_age_ms=max_age_ms)
+        return await self._publisher.enqueue(frame)
+
+
+async def _confirmed(answer: Awaitable[None]) -> None:
+    await answer
 
 
 @asynccontextmanager

@@ -56,11 +56,11 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         load = plan_load(share, bare_rate=bare.images_per_second, seconds=site.seconds)
         site.say(f"latency at {share:.0%}: {load.rate:.1f} frames/s for {site.seconds:.0f} s")
         async with fresh_ground(site, f"latency{share * 100:.0f}") as ground:
-            figures = await _measure_load(ground, packed, load)
+            found = await _measure_load(ground, packed, load)
         yield Measured(
             benchmark="latency",
             parameters=_parameters(site, load),
-            figures=figures | {"bare_images_per_second": round(bare.images_per_second, 1)},
+            figures=found | {"bare_images_per_second": round(bare.images_per_second, 1)},
         )
 
 
@@ -100,7 +100,7 @@ async def _measure_load(ground: Ground, packed: Sequence[bytes], load: Load) -> 
             await books.close_session(session, published=reel.taken_of(session.stream))
         detected = warm.statuses[Status.DETECTED] + sight.seen.statuses[Status.DETECTED]
         exact = await books.are_exact((ACCOUNT,), detected=detected)
-    return _figures(sight.seen, offered, _engine_figures(before, after)) | {"exact": exact}
+    return figures(sight.seen, offered, _engine_figures(before, after)) | {"exact": exact}
 
 
 async def _open_sessions(books: Books, load: Load) -> list[OpenedSession]:
@@ -137,7 +137,8 @@ def _engine_figures(before: Metrics, after: Metrics) -> Fields:
     }
 
 
-def _figures(seen: Seen, offered: Offered, engine: Fields) -> Fields:
+def figures(seen: Seen, offered: Offered, engine: Fields) -> Fields:
+    """Return what was seen of an offered load, beside what the engine took for it."""
     p50_ms, inference_ms = seen.latency_ms(0.50), engine["inference_ms"]
     known = p50_ms is not None and inference_ms is not None
     return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from wire.clock import in_utc
 from wire.errors import Misconfigured
 
 Fields = dict[str, Any]
@@ -44,12 +45,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def record(measured: Measured, *, at: datetime, commit: str, machine: Machine) -> Record:
-    """Return the measurement with its circumstances; `at` to the second."""
+    """Return the measurement with its circumstances; `at` in UTC, to the second."""
     return Record(
         benchmark=measured.benchmark,
         parameters=measured.parameters,
         figures=measured.figures,
-        at=at.replace(microsecond=0),
+        at=in_utc(at).replace(microsecond=0),
         commit=commit,
         machine=machine,
     )
