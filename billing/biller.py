@@ -71,7 +71,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         self._writing: set[asyncio.Task[None]] = set()
         self._writes = asyncio.Semaphore(WRITES_AT_ONCE_MAX)
         self._wake = asyncio.Event()
-        self._watermarks = Watermarks(consumer, topic, ports.clock)
+        self._watermarks = Watermarks(consumer, topic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and charge until `stop`; raise `Retryable` when Kafka is lost."""
@@ -107,12 +107,16 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._read(ready, BATCH_EVENTS_MAX, FETCH_WAIT_MS)
 
     async def _read(self, partitions: Sequence[int], records_max: int, wait_ms: int) -> None:
+        """Fetch and act on what came, with no await between: a rebalance would make it stale."""
         looks = {partition: self._watermarks.look(partition) for partition in partitions}
         fetched = await self._fetch(partitions, records_max, wait_ms)
+        # No await between the fetch and the eras: what is fetched belongs to them, and whatever
+        # happens to a partition while its end is looked for makes it void.
+        eras = {partition: self._protocol.era(partition) for partition in partitions}
         for partition in partitions:
             messages = _messages(fetched.get(TopicPartition(self._topic, partition), ()))
-            end = self._watermarks.reached(partition, looks[partition], messages)
-            self._act(self._protocol.fetched(partition, messages, end))
+            end = await self._watermarks.reached(partition, looks[partition])
+            self._act(self._protocol.fetched(partition, eras[partition], messages, end))
 
     async def _fetch(
         self, partitions: Iterable[int], records_max: int, wait_ms: int
@@ -208,7 +212,6 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         return 0
 
     def _seek(self, action: Seek) -> None:
-        self._watermarks.start_over(action.partition)
         try:
             self._consumer.seek(TopicPartition(self._topic, action.partition), action.offset)
         except KafkaError:  # a rebalance took it meanwhile; its revocation is on the way to us

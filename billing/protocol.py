@@ -65,7 +65,7 @@ class CommitOffset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadToEnd:
-    """At `at`, committed data ended at `offset`, and all of it below has been fetched."""
+    """At `at`, committed data ended at `offset`, and all of it below has been handed out."""
 
     at: datetime
     offset: int
@@ -73,12 +73,11 @@ class ReadToEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveWatermark:
-    """Tell the ledger that all below `offset` is in it: what lay between were control records."""
+    """Tell the ledger that all that was there at `at` is in it. It never moves the position."""
 
     partition: int
     owner_epoch: int
     at: datetime
-    offset: int
 
 
 Action = Claim | Seek | WriteBatch | CommitOffset | MoveWatermark
@@ -89,7 +88,8 @@ class _Partition:
     era: int
     phase: Phase = Phase.CLAIMING
     owner_epoch: int = 0
-    next_offset: int = 0
+    told_offset: int = 0
+    """What Kafka was told last, for lag only."""
     failures: int = 0
 
 
@@ -122,17 +122,23 @@ class BillerProtocol:
         assert state.phase is Phase.CLAIMING
         state.phase = Phase.READY
         state.owner_epoch = owner_epoch
-        state.next_offset = next_offset
+        state.told_offset = next_offset
         return [Seek(partition=partition, offset=next_offset)]
 
+    def era(self, partition: int) -> int:
+        """Return the partition's era, to be given back with what was fetched in it; 0: not ours."""
+        state = self._partitions.get(partition)
+        return 0 if state is None else state.era
+
     def fetched(
-        self, partition: int, messages: Sequence[Message], end: ReadToEnd | None
+        self, partition: int, era: int, messages: Sequence[Message], end: ReadToEnd | None
     ) -> list[Action]:
         """Messages came, or none; `end` is given when nothing more was there.
 
-        Messages that come while the partition is not ready are dropped: a seek follows.
+        Messages of an older era, or that come while the partition is not ready, are dropped: a
+        seek follows.
         """
-        state = self._partitions.get(partition)
+        state = self._current(partition, era)
         if state is None or state.phase is not Phase.READY:
             return []
         if messages:
@@ -150,12 +156,10 @@ class BillerProtocol:
 
     def _at_end(self, partition: int, state: _Partition, end: ReadToEnd) -> list[Action]:
         actions: list[Action] = [
-            MoveWatermark(
-                partition=partition, owner_epoch=state.owner_epoch, at=end.at, offset=end.offset
-            )
+            MoveWatermark(partition=partition, owner_epoch=state.owner_epoch, at=end.at)
         ]
-        if end.offset > state.next_offset:
-            state.next_offset = end.offset
+        if end.offset > state.told_offset:  # what lay between were control records
+            state.told_offset = end.offset
             actions.append(CommitOffset(partition=partition, offset=end.offset))
         return actions
 
@@ -167,7 +171,7 @@ class BillerProtocol:
         assert state.phase is Phase.WRITING
         state.phase = Phase.READY
         state.failures = 0
-        state.next_offset = next_offset
+        state.told_offset = next_offset
         return [CommitOffset(partition=partition, offset=next_offset)]
 
     def fenced(self, partition: int, era: int) -> list[Action]:

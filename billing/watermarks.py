@@ -1,36 +1,29 @@
 """Since when a partition is known to have been read to its end.
 
-A consumer's position never equals the end of a transactional topic (control records lie between),
-so the end is told from what the broker answered: either a batch reached the last stable offset
-that was known before it was fetched, or a fetch made after everything was drained brought nothing.
+What a fetch brings says nothing about the end: it may be cut by a limit, and control records are
+never shown. The consumer's position does, for it moves past them: once it has reached the stable
+end that the broker had told before, everything that was committed by then has been handed over.
 """
 
-from collections.abc import Sequence
+import asyncio
 from datetime import UTC, datetime, timedelta
 
-from billing.batches import Message
 from billing.protocol import ReadToEnd
-from wire.clock import Clock
-from wire.kafka import AIOKafkaConsumer, TopicPartition
+from wire.kafka import AIOKafkaConsumer, KafkaError, TopicPartition
 
 TOLD_EVERY = timedelta(seconds=1)
+POSITION_WAIT_S = 1.0
 MARKER_OFFSETS = 1
-"""A committed transaction ends with one control record, which no reader is shown."""
+"""A committed transaction ends with one control record."""
 
 
 class Watermarks:
     """The watermarks of one consumer's partitions, each told at most once a second."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str, clock: Clock) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         self._consumer = consumer
         self._topic = topic
-        self._clock = clock
-        self._drained_at: dict[int, datetime] = {}
         self._told_at: dict[int, datetime] = {}
-
-    def start_over(self, partition: int) -> None:
-        """Forget what was read: the partition is read from another offset from now on."""
-        self._drained_at[partition] = self._clock.now()
 
     def look(self, partition: int) -> ReadToEnd | None:
         """Return where the end was, before a fetch; None when the broker has not answered yet."""
@@ -43,17 +36,22 @@ class Watermarks:
             return None
         return ReadToEnd(at=datetime.fromtimestamp(at_ms / 1000, UTC), offset=stable_end)
 
-    def reached(
-        self, partition: int, look: ReadToEnd | None, messages: Sequence[Message]
+    def reached_by(
+        self, partition: int, look: ReadToEnd | None, last_offset: int
     ) -> ReadToEnd | None:
-        """Return since when all is read, given the look before the fetch and what it brought.
+        """Return the look if messages up to `last_offset` reach its end, and it is due."""
+        return self._told(partition, look, last_offset + 1 + MARKER_OFFSETS)
 
-        None when that is not known, or when it was told less than a second ago.
+    async def reached(self, partition: int, look: ReadToEnd | None) -> ReadToEnd | None:
+        """Return the look if the position has reached its end, and it is due.
+
+        For partitions of which nothing is under way between the fetch and the ledger.
         """
-        if messages:
-            following = self.look(partition)
-            self._drained_at[partition] = self._clock.now() if following is None else following.at
-        if look is None or not self._is_end(partition, look, messages):
+        position = None if look is None else await self._position(partition)
+        return None if position is None else self._told(partition, look, position)
+
+    def _told(self, partition: int, look: ReadToEnd | None, position: int) -> ReadToEnd | None:
+        if look is None or position < look.offset:
             return None
         told_at = self._told_at.get(partition)
         if told_at is not None and look.at - told_at < TOLD_EVERY:
@@ -61,8 +59,9 @@ class Watermarks:
         self._told_at[partition] = look.at
         return look
 
-    def _is_end(self, partition: int, look: ReadToEnd, messages: Sequence[Message]) -> bool:
-        if messages:
-            return messages[-1][0] + 1 + MARKER_OFFSETS >= look.offset
-        drained_at = self._drained_at.get(partition)
-        return drained_at is not None and look.at > drained_at
+    async def _position(self, partition: int) -> int | None:
+        tp = TopicPartition(self._topic, partition)
+        try:
+            return int(await asyncio.wait_for(self._consumer.position(tp), POSITION_WAIT_S))
+        except (KafkaError, TimeoutError):  # not ours any more, or being reset
+            return None

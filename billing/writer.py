@@ -83,7 +83,6 @@ class Writer:
                 action.partition,
                 action.owner_epoch,
                 action.at,
-                action.offset,
             )
 
     async def write(

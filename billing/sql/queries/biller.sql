@@ -22,7 +22,7 @@ where topic = $1 and partition = $2 and owner_epoch = $3;
 
 -- name: move_watermark
 update consumer_position
-set watermark_at = greatest(watermark_at, $4), next_offset = greatest(next_offset, $5)
+set watermark_at = greatest(watermark_at, $4)
 where topic = $1 and partition = $2 and owner_epoch = $3;
 
 -- name: rewind

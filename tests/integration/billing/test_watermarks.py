@@ -1,9 +1,11 @@
 """Since when a transactional topic is known to have been read to its end, and what it is for."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from billing import biller
 from billing.janitor import Expiry
 from billing.sessions import Sessions
 from tests.integration.billing.house import House, event
@@ -82,6 +84,23 @@ async def test_a_partition_that_lags_does_not_claim_to_be_read(busy_house: House
             await house.until_read(50)
     finally:
         await house.pool.release(lock)
+
+
+async def test_what_a_limited_fetch_leaves_behind_is_not_taken_for_read(
+    busy_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = busy_house
+    monkeypatch.setattr(biller, "BATCH_EVENTS_MAX", 7)
+    await house.accounts.top_up("park", 1_000_000, "more")
+    await house.open("a", frames=300)
+    await house.open("b", frames=300)
+    for partition, stream in enumerate("ab"):
+        await house.emit(
+            *(event(seq, seq, stream=stream) for seq in range(300)), partition=partition
+        )
+    async with house.biller():
+        await asyncio.gather(house.until_read(300), house.until_read(300, partition=1))
+    assert await house.frames() == {"detected": 600}
 
 
 async def test_a_vanished_session_ends_by_itself_once_usage_is_read(busy_house: House) -> None:
