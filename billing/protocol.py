@@ -1,9 +1,10 @@
 """A biller's partitions as a state machine: events in, actions out, no IO, no clock.
 
 Each assigned partition is claiming, ready or writing. Its `era` grows whenever what was under way
-stops to matter (a new assignment, a failure, a fence); what comes back from an older era is
-ignored. There is one cure for every failure: claim again, and read on from where the ledger says.
-Money never depends on this file (the ledger's transaction fences); progress does.
+stops to matter (a new assignment, a seek, a failure, a fence); what comes back from an older era
+is ignored. There is one cure for every failure: claim again, and read on from where the ledger
+says. No frame is charged twice whatever happens here (the ledger's transaction sees to that), but
+that none is skipped depends on it: every seek makes void what was fetched before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -120,6 +121,7 @@ class BillerProtocol:
         if state is None:
             return []
         assert state.phase is Phase.CLAIMING
+        state.era = self._next_era()  # what was fetched before the seek is void
         state.phase = Phase.READY
         state.owner_epoch = owner_epoch
         state.told_offset = next_offset

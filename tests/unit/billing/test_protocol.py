@@ -33,9 +33,11 @@ class World(RuleBasedStateMachine):
         self.members = [BillerProtocol(), BillerProtocol()]
         self.pending: list[list[Action]] = [[], []]
         self.read_from = [0, 0]
+        self.fetched: list[tuple[int, list[int], ReadToEnd | None] | None] = [None, None]
         self.log = 0
         self.epoch = 0
         self.next_offset = 0
+        self.watermarks = 0
         self.charged: list[int] = []
 
     @rule(count=st.integers(1, 5))
@@ -50,17 +52,27 @@ class World(RuleBasedStateMachine):
     def revoke(self, member: int) -> None:
         self.pending[member] += self.members[member].revoked([0])
 
-    @rule(member=st.integers(0, 1), stale=st.booleans(), count=st.integers(0, 4))
-    def fetch(self, member: int, stale: bool, count: int) -> None:
-        start = 0 if stale and self._is_claiming(member) else self.read_from[member]
+    @rule(member=st.integers(0, 1), count=st.integers(0, 4))
+    def fetch(self, member: int, count: int) -> None:
+        """The consumer hands messages out and moves on, whether they will be used or not."""
+        protocol = self.members[member]
+        if self.fetched[member] is not None or protocol.in_phase(Phase.WRITING):
+            return
+        start = self.read_from[member]
         offsets = list(range(start, min(start + count, self.log)))
-        end = None
-        if start + len(offsets) == self.log:
-            end = ReadToEnd(at=NOW, offset=self.log)
-        actions = self.members[member].fetched(0, [(n, b"") for n in offsets], end)
-        if any(isinstance(action, WriteBatch) for action in actions):
-            self.read_from[member] = start + len(offsets)
-        self.pending[member] += actions
+        self.read_from[member] += len(offsets)
+        at_end = self.read_from[member] >= self.log
+        end = ReadToEnd(at=NOW, offset=self.log) if at_end else None
+        self.fetched[member] = (protocol.era(0), offsets, end)
+
+    @rule(member=st.integers(0, 1))
+    def deliver(self, member: int) -> None:
+        """What was handed out reaches the protocol, perhaps after much else has happened."""
+        if self.fetched[member] is not None:
+            era, offsets, end = self.fetched[member]
+            self.fetched[member] = None
+            messages = [(offset, b"") for offset in offsets]
+            self.pending[member] += self.members[member].fetched(0, era, messages, end)
 
     @rule(member=st.integers(0, 1), fails=st.sampled_from(["no", "before", "after"]))
     def carry_out(self, member: int, fails: str) -> None:
@@ -87,8 +99,7 @@ class World(RuleBasedStateMachine):
                 self.pending[member] += self._write(protocol, action, era, fails)
             case MoveWatermark():
                 if action.owner_epoch == self.epoch:
-                    assert self.next_offset >= action.offset or self._owns_all_below(action)
-                    self.next_offset = max(self.next_offset, action.offset)
+                    self.watermarks += 1
             case CommitOffset():
                 assert action.offset <= self.log
 
@@ -107,12 +118,6 @@ class World(RuleBasedStateMachine):
             return protocol.failed(0, era)
         return protocol.committed(0, era, self.next_offset)
 
-    def _owns_all_below(self, action: MoveWatermark) -> bool:
-        return len(self.charged) >= action.offset
-
-    def _is_claiming(self, member: int) -> bool:
-        return self.members[member].in_phase(Phase.CLAIMING) == [0]
-
     @invariant()
     def everything_is_charged_once_and_in_order(self) -> None:
         if hasattr(self, "charged"):
@@ -128,8 +133,10 @@ class World(RuleBasedStateMachine):
         for _ in range(40 + self.log):
             while self.pending[1]:
                 self._do(1, self.pending[1].pop(0), "no")
-            self.fetch(1, False, 4)
+            self.fetch(1, 4)
+            self.deliver(1)
         assert self.charged == list(range(self.log))
+        assert self.watermarks > 0
 
 
 TestWorld = World.TestCase
@@ -141,20 +148,29 @@ def ready(protocol: BillerProtocol) -> int:
     (claim,) = protocol.assigned([0])
     assert isinstance(claim, Claim)
     assert protocol.claimed(0, claim.era, 5, 7) == [Seek(partition=0, offset=7)]
-    return claim.era
+    return protocol.era(0)
 
 
 def test_messages_that_come_before_the_claim_are_dropped() -> None:
     protocol = BillerProtocol()
     protocol.assigned([0])
-    assert protocol.fetched(0, [(0, b"")], None) == []
+    assert protocol.fetched(0, protocol.era(0), [(0, b"")], None) == []
+
+
+def test_messages_fetched_before_the_seek_are_dropped_though_the_claim_ended_meanwhile() -> None:
+    protocol = BillerProtocol()
+    (claim,) = protocol.assigned([0])
+    assert isinstance(claim, Claim)
+    fetched_in = protocol.era(0)
+    protocol.claimed(0, claim.era, 5, 7)
+    assert protocol.fetched(0, fetched_in, [(100, b"")], None) == []
 
 
 def test_a_partition_writes_one_batch_at_a_time() -> None:
     protocol = BillerProtocol()
     era = ready(protocol)
-    assert len(protocol.fetched(0, [(7, b"")], None)) == 1
-    assert protocol.fetched(0, [(8, b"")], None) == []
+    assert len(protocol.fetched(0, era, [(7, b"")], None)) == 1
+    assert protocol.fetched(0, era, [(8, b"")], None) == []
     assert protocol.committed(0, era, 8) == [CommitOffset(partition=0, offset=8)]
     assert protocol.in_phase(Phase.READY) == [0]
 
@@ -174,7 +190,7 @@ def test_failures_wait_longer_each_time_until_a_batch_is_in() -> None:
 def test_what_comes_back_after_a_revoke_changes_nothing() -> None:
     protocol = BillerProtocol()
     era = ready(protocol)
-    protocol.fetched(0, [(7, b"")], None)
+    protocol.fetched(0, era, [(7, b"")], None)
     protocol.revoked([0])
     assert protocol.committed(0, era, 8) == []
     assert protocol.fenced(0, era) == []
@@ -185,7 +201,7 @@ def test_what_comes_back_after_a_revoke_changes_nothing() -> None:
 def test_a_fenced_partition_that_is_still_assigned_is_claimed_again_later() -> None:
     protocol = BillerProtocol()
     era = ready(protocol)
-    protocol.fetched(0, [(7, b"")], None)
+    protocol.fetched(0, era, [(7, b"")], None)
     (claim,) = protocol.fenced(0, era)
     assert isinstance(claim, Claim)
     assert claim.wait_s == 1.0
@@ -193,8 +209,8 @@ def test_a_fenced_partition_that_is_still_assigned_is_claimed_again_later() -> N
 
 def test_an_idle_partition_tells_its_end_and_its_lag_once() -> None:
     protocol = BillerProtocol()
-    ready(protocol)
+    era = ready(protocol)
     end = ReadToEnd(at=NOW, offset=9)
-    moved = MoveWatermark(partition=0, owner_epoch=5, at=NOW, offset=9)
-    assert protocol.fetched(0, [], end) == [moved, CommitOffset(partition=0, offset=9)]
-    assert protocol.fetched(0, [], end) == [moved]
+    moved = MoveWatermark(partition=0, owner_epoch=5, at=NOW)
+    assert protocol.fetched(0, era, [], end) == [moved, CommitOffset(partition=0, offset=9)]
+    assert protocol.fetched(0, era, [], end) == [moved]
