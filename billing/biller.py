@@ -107,7 +107,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._read(ready, BATCH_EVENTS_MAX, FETCH_WAIT_MS)
 
     async def _read(self, partitions: Sequence[int], records_max: int, wait_ms: int) -> None:
-        """Fetch and act on what came, with no await between: a rebalance would make it stale."""
+        """Fetch once and act on what came."""
         looks = {partition: self._watermarks.look(partition) for partition in partitions}
         fetched = await self._fetch(partitions, records_max, wait_ms)
         # No await between the fetch and the eras: what is fetched belongs to them, and whatever
@@ -198,6 +198,8 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
 
         Then it was made anew, or lost its end. Reading it all again charges nothing twice.
         """
+        # A seek that cuts the consumer's own search for a start short leaves a connection behind.
+        await self._watermarks.position(partition)
         tp = TopicPartition(self._topic, partition)
         end = (await self._consumer.end_offsets([tp]))[tp]
         if claimed.next_offset <= end:

@@ -13,8 +13,6 @@ from wire.kafka import AIOKafkaConsumer, KafkaError, TopicPartition
 
 TOLD_EVERY = timedelta(seconds=1)
 POSITION_WAIT_S = 1.0
-MARKER_OFFSETS = 1
-"""A committed transaction ends with one control record."""
 
 
 class Watermarks:
@@ -36,22 +34,12 @@ class Watermarks:
             return None
         return ReadToEnd(at=datetime.fromtimestamp(at_ms / 1000, UTC), offset=stable_end)
 
-    def reached_by(
-        self, partition: int, look: ReadToEnd | None, last_offset: int
-    ) -> ReadToEnd | None:
-        """Return the look if messages up to `last_offset` reach its end, and it is due."""
-        return self._told(partition, look, last_offset + 1 + MARKER_OFFSETS)
-
     async def reached(self, partition: int, look: ReadToEnd | None) -> ReadToEnd | None:
-        """Return the look if the position has reached its end, and it is due.
-
-        For partitions of which nothing is under way between the fetch and the ledger.
-        """
-        position = None if look is None else await self._position(partition)
-        return None if position is None else self._told(partition, look, position)
-
-    def _told(self, partition: int, look: ReadToEnd | None, position: int) -> ReadToEnd | None:
-        if look is None or position < look.offset:
+        """Return the look if all below its end has been handed out since; at most once a second."""
+        if look is None:
+            return None
+        position = await self.position(partition)
+        if position is None or position < look.offset:
             return None
         told_at = self._told_at.get(partition)
         if told_at is not None and look.at - told_at < TOLD_EVERY:
@@ -59,7 +47,8 @@ class Watermarks:
         self._told_at[partition] = look.at
         return look
 
-    async def _position(self, partition: int) -> int | None:
+    async def position(self, partition: int) -> int | None:
+        """Return where the consumer stands; None when it does not know, or not in time."""
         tp = TopicPartition(self._topic, partition)
         try:
             return int(await asyncio.wait_for(self._consumer.position(tp), POSITION_WAIT_S))

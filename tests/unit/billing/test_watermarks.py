@@ -49,13 +49,6 @@ async def test_a_position_at_the_stable_end_is_told_at_most_once_a_second() -> N
     assert await watermarks.reached(0, watermarks.look(0)) is not None
 
 
-def test_a_batch_reaches_the_end_but_for_its_transactions_marker() -> None:
-    watermarks = Watermarks(Broker(position=0, stable_end=300), "usage")
-    look = watermarks.look(0)
-    assert watermarks.reached_by(0, look, last_offset=297) is None
-    assert watermarks.reached_by(0, look, last_offset=298) == look
-
-
 async def test_what_is_not_known_is_not_told() -> None:
     silent = Watermarks(Broker(position=5, stable_end=None), "usage")
     assert silent.look(0) is None
