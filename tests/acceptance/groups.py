@@ -14,13 +14,15 @@ def _client(system: System) -> admin.AdminClient:
 def members_with_work(system: System, role: str) -> int:
     """Return how many members of a role's group have at least one partition."""
     group = f"{system.target.topics.prefix}{role}"
-    answers = _client(system).describe_consumer_groups([group], request_timeout=TIMEOUT_S)
-    members = answers[group].result().members
+    client = _client(system)  # kept until the answer is there: it takes its futures with it
+    answers = client.describe_consumer_groups([group], request_timeout=TIMEOUT_S)
+    members = answers[group].result(TIMEOUT_S).members
     return sum(1 for member in members if member.assignment.topic_partitions)
 
 
 def forget_group(system: System, role: str) -> None:
     """Delete a role's group, and its positions with it."""
     group = f"{system.target.topics.prefix}{role}"
-    answers = _client(system).delete_consumer_groups([group], request_timeout=TIMEOUT_S)
-    answers[group].result()
+    client = _client(system)
+    answers = client.delete_consumer_groups([group], request_timeout=TIMEOUT_S)
+    answers[group].result(TIMEOUT_S)
