@@ -10,16 +10,14 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection as SyncConnection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from wire.errors import Misconfigured, Retryable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as SyncConnection
 
 T = TypeVar("T")
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -67,6 +65,10 @@ def _migrate_here(dsn: str) -> None:
 
 
 async def _migrate(dsn: str) -> None:
+    # Imported here: it takes a second, which only who migrates should wait for.
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     # Connected here, so that a refusal is asyncpg's own error and not wrapped in SQLAlchemy's.
     opened = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
 
@@ -81,7 +83,10 @@ async def _migrate(dsn: str) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: SyncConnection) -> None:
+def _upgrade(connection: "SyncConnection") -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

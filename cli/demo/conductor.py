@@ -5,6 +5,7 @@ others stop. Nothing is printed as a fact that the ledger does not say.
 """
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -46,6 +47,7 @@ FIRST_DETECTION_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 30.0
 SESSION_TTL_S = 60.0
+DRAWING_NICE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,10 @@ class Demo:
 
     async def play(self) -> dict[str, Any]:
         """Run the demo and return its result in JSON form."""
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            # 1. The pictures: scenes are drawn while everything else starts.
+        with ProcessPoolExecutor(
+            2, mp_context=get_context("spawn"), initializer=os.nice, initargs=(DRAWING_NICE,)
+        ) as pool:
+            # 1. The pictures: scenes are drawn behind everything else.
             planned = self._plan(pool)
             tally = Tally(planned.stream_names)
             # 2. Topics, ledger, account, key, models.

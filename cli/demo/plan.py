@@ -15,7 +15,8 @@ from wire.models import ModelSpec
 from wire.streams import StreamSpec
 
 ACCOUNT = "park"
-FPS = 10.0
+FPS = 5.0
+"""What people watch parks with; four cameras of it leave two ordinary cores room to breathe."""
 RTSP_MOUNT = "gate"
 FOOTAGE_OFFSET_S = 20.0
 SCENE_SECONDS = 30.0

@@ -1,3 +1,5 @@
+"""The shipped OpenVINO model against the torch weights that it was made from."""
+
 import os
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""How much the demo model sees of what we draw."""
+
 from pathlib import Path
 
 from samples.catalog import PARK_MODEL

@@ -1,3 +1,5 @@
+"""The RTSP camera as PyAV sees it: loops, faults, many readers."""
+
 import socket
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""Those who move through a drawn park."""
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

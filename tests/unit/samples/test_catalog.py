@@ -1,3 +1,5 @@
+"""What is shipped, and what the cards say of it."""
+
 import json
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""A recording cut into packets that loop."""
+
 from itertools import islice, pairwise
 from pathlib import Path
 

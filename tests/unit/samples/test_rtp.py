@@ -1,3 +1,5 @@
+"""H.264 in RTP packets: fragments, markers, limits."""
+
 import struct
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The RTSP conversation, request by request."""
+
 import pytest
 
 from samples.clip import AccessUnit, Clip

@@ -1,3 +1,5 @@
+"""Drawn scenes: the same for the same seed, with a truth that fits them."""
+
 from collections import defaultdict
 from pathlib import Path
 
