@@ -7,6 +7,7 @@ import typer
 from cli import terminal
 from cli.deployment import configured_addresses
 from cli.local.stack import LocalStack
+from cli.streams import without_password
 
 DEMO_FOLDER = "demo"
 
@@ -36,5 +37,6 @@ def status(context: typer.Context) -> None:
     folder: Path = context.obj
     view = terminal.table("Local stack", ("service", "state", "address", "log"))
     for service in LocalStack(folder, configured_addresses()).status():
-        view.add_row(service.name, service.state, service.address, str(service.log or ""))
+        address = without_password(service.address)
+        view.add_row(service.name, service.state, address, str(service.log or ""))
     terminal.output().print(view)

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.system import System, make_system
+from tests.stack.running import RunningStack
 
 
 @pytest.fixture
 def system(
-    stack: object, database: str, topic_prefix: str, redis_url: str, tmp_path: Path
+    stack: RunningStack, database: str, topic_prefix: str, redis_url: str, tmp_path: Path
 ) -> Iterator[System]:
     """Give a system with the fake engine (5 to 20 ms a batch)."""
     made = make_system(
-        kafka=stack.kafka,  # type: ignore[attr-defined]
+        kafka=stack.kafka,
         postgres=database,
         redis=redis_url,
         prefix=topic_prefix,

@@ -5,7 +5,6 @@ Processes are started as an operator would, killed as a machine would.
 """
 
 import asyncio
-import os
 import signal
 import subprocess
 import time
@@ -193,8 +192,7 @@ def make_system(
     *, kafka: str, postgres: str, redis: str, prefix: str, folder: Path, engine: str
 ) -> System:
     """Return a system with these addresses; nothing is started yet."""
-    environment = {name: value for name, value in os.environ.items() if "FRAMEMETER" not in name}
-    environment |= {
+    environment = {
         "FRAMEMETER_KAFKA": kafka,
         "FRAMEMETER_POSTGRES": postgres,
         "FRAMEMETER_REDIS": redis,
