@@ -106,15 +106,21 @@ async def recount(kafka: Kafka, topics: Topics, books: Books) -> Recount:
 async def _read(
     reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], counter: "_Counter"
 ) -> None:
+    """Read what was there at `ends`, however much is written meanwhile.
+
+    The position moves past control records, so it says when a partition is done. Where a
+    transaction stays open it cannot reach the end; then silence says so.
+    """
     quiet = 0
     left = {partition for partition, end in ends.items() if end > 0}
     while left and quiet < QUIET_ROUNDS:
-        fetched = await reader.getmany(timeout_ms=FETCH_WAIT_MS)
+        fetched = await reader.getmany(*left, timeout_ms=FETCH_WAIT_MS)
         quiet = 0 if fetched else quiet + 1
         for partition, records in fetched.items():
             for record in records:
                 counter.add(partition.partition, record.offset, record.value)
-            if records[-1].offset + 1 >= ends[partition]:
+        for partition in tuple(left):
+            if await reader.position(partition) >= ends[partition]:
                 left.discard(partition)
 
 

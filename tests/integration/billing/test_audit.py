@@ -1,5 +1,6 @@
 """The audit finds what is wrong, and only that. Each test breaks the books in one place."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from billing.audit import AuditReport, audit
 from billing.reports import StreamBill, UsageRow
 from tests.integration.billing.house import ACCOUNT, CAPTURED_AT, House, event
 from tests.integration.billing.test_sessions import closing, renewal, write
+from wire import usage
 from wire.errors import Rejected
 from wire.usage import Status
 
@@ -161,3 +163,29 @@ async def test_the_ledger_is_paged_from_its_newest_transfer(used_house: House) -
     assert len({transfer.id for transfer in (*first, *rest)}) == len(kinds)
     with pytest.raises(Rejected):
         await reports.ledger(used_house.pool, account=ACCOUNT, before_id=None, limit=0)
+
+
+async def test_a_recount_ends_while_others_go_on_writing(busy_house: House) -> None:
+    house = busy_house
+    await house.open(frames=10)
+    lane = house.kafka.transactional_producer(transactional_id=f"{house.topics.prefix}lane")
+    async with lane:
+        await lane.begin_transaction()
+        value = usage.encode(event(0, 0), at=datetime.now(UTC))
+        await lane.send_and_wait(house.topics.usage, value, key=b"gate", partition=0)
+        await lane.commit_transaction()
+
+    async def go_on() -> None:
+        async with house.kafka.producer(client_id="other") as producer:
+            while True:
+                await producer.send_and_wait(house.topics.usage, b"{}", key=b"x", partition=1)
+
+    writing = asyncio.create_task(go_on())
+    try:
+        async with asyncio.timeout(20):
+            report = await audit(house.pool, redis=None, kafka=house.kafka, topics=house.topics)
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    (check,) = [check for check in report.checks if check.name == "recount"]
+    assert check.ok, check.detail
