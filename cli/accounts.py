@@ -125,10 +125,11 @@ async def _key(target: Deployment, account: str | None, scopes: tuple[str, ...])
 
 def revoke(key_id: Annotated[str, typer.Argument(help="The middle part of fm_<id>_…")]) -> None:
     """Make a key worthless."""
-    terminal.run(_revoke(deployment(), key_id))
+    if not terminal.run(_revoke(deployment(), key_id)):
+        raise Rejected(f"there is no living key {key_id!r}: give the middle part of fm_<id>_…")
     terminal.output().print(f"key {key_id} is revoked")
 
 
-async def _revoke(target: Deployment, key_id: str) -> None:
+async def _revoke(target: Deployment, key_id: str) -> bool:
     async with database(target) as pool:
-        await Accounts(pool, target.clock).revoke_key(key_id)
+        return await Accounts(pool, target.clock).revoke_key(key_id)

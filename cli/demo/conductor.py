@@ -46,7 +46,6 @@ TOP_UP_MILLITOKENS = 10_000 * MILLITOKENS_PER_TOKEN
 FIRST_DETECTION_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 30.0
-SESSION_TTL_S = 60.0
 DRAWING_NICE = 10
 
 
@@ -209,7 +208,7 @@ class Demo:
         await withdraw(self._target, tuple(self._specs))
         await asyncio.to_thread(self._cast.stop, "producer", "rtsp")
         self._screen.say("settling what is under way")
-        sessions = Sessions(books, self._target.clock, SESSION_TTL_S)
+        sessions = Sessions(books, self._target.clock)
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
         while await sessions.unsettled(self._account):
             self._cast.check()

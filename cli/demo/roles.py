@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,11 +55,10 @@ class Role:
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-LOG_TAIL_LINES:])
 
-    def stop(self) -> float:
-        """Ask the process to stop, insist after a while; return the seconds it took."""
+    def stop(self) -> None:
+        """Ask the process to stop, insist after a while."""
         if self.process is None:
-            return 0.0
-        started = time.monotonic()
+            return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -69,7 +67,6 @@ class Role:
             self.process.kill()
             self.process.wait()
         self.process = None
-        return time.monotonic() - started
 
 
 STOP_ORDER = ("producer", "rtsp", "detector", "gateway", "biller")
@@ -80,7 +77,7 @@ class Cast:
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.ports = {name: free_port() for name in ("gateway", "rtsp", "detector", "producer")}
+        self.ports = {name: free_port() for name in ("gateway", "rtsp", "detector")}
         self._roles: dict[str, Role] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -105,7 +102,6 @@ class Cast:
             "pipeline",
             GATEWAY=self.gateway_url,
             KEY=key,
-            METRICS_PORT=str(self.ports["producer"]),
         )
 
     def _start(self, name: str, module: str, *arguments: str, **settings: str) -> None:

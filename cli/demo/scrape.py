@@ -28,13 +28,6 @@ class Metrics:
         samples = self._samples[name]
         return samples[0][0] if samples else {}
 
-    def by(self, name: str, label: str) -> dict[str, float]:
-        """Return the metric's values by one label."""
-        sums: dict[str, float] = defaultdict(float)
-        for labels, value in self._samples[name]:
-            sums[labels.get(label, "")] += value
-        return dict(sums)
-
 
 async def scrape(client: httpx.AsyncClient, port: int) -> Metrics:
     """Return a process's metrics; none when it does not answer in time."""

@@ -143,7 +143,7 @@ class System:
         """Stop the producers, then wait until every session has come to its end."""
         self.stop(*(name for name in self.roles if name.startswith("producer")))
         async with await open_pool(self.target.postgres, size_max=1) as pool:
-            sessions = Sessions(pool, self.target.clock, 60.0)
+            sessions = Sessions(pool, self.target.clock)
 
             async def settled() -> bool:
                 return await sessions.unsettled(ACCOUNT) == 0
