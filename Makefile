@@ -48,5 +48,5 @@ $(VENV)/.demo: $(VENV)/.uv pyproject.toml requirements.lock
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements.lock
-	$(INSTALL) --editable '.[local,cpu,gpu,dev]'
+	$(INSTALL) --editable '.[local,cpu,gpu,archive,dev]'
 	touch $@ $(VENV)/.demo
