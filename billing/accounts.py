@@ -12,7 +12,7 @@ import asyncpg
 from billing import keys
 from billing.database import connected, in_transaction
 from billing.keys import Caller, NewKey
-from billing.ledger import Entry, Kind, Purse, change_balances, lock_balance
+from billing.ledger import Entry, Kind, Purse, lock_balance, post
 from billing.queries import sql
 from wire.balances import Balance
 from wire.clock import Clock
@@ -70,16 +70,10 @@ class Accounts:
     async def _top_up(self, connection: Any, entry: Entry) -> TopUp:
         await lock_balance(connection, entry.account)
         written = await connection.fetchval(
-            sql("accounts.top_up"),
-            self._clock.now(),
-            entry.debit.of(entry.account),
-            entry.credit.of(entry.account),
-            entry.amount,
-            entry.reference,
-            entry.account,
+            sql("accounts.top_up"), entry.account, entry.reference, entry.amount
         )
         if written is not None:
-            await change_balances(connection, [entry])
+            await post(connection, self._clock.now(), [entry])
             return TopUp(applied=True)
         before = await connection.fetchval(
             sql("accounts.top_up_amount"), entry.account, entry.reference

@@ -12,13 +12,12 @@ from typing import Any
 import asyncpg
 
 from billing import grants, janitor
-from billing.catalog import find_model
 from billing.coverage import Coverage
 from billing.database import connected, in_transaction
 from billing.grants import SessionState
 from billing.ledger import Entry, Kind, Purse, lock_balance, post
+from billing.pricing import price_of
 from billing.queries import sql
-from billing.tariff import TARIFF_V1, unit_price
 from billing.text import storable
 from wire.balances import Balance, format_tokens
 from wire.clock import Clock
@@ -77,10 +76,11 @@ class Sessions:
     async def _open(self, connection: Any, request: OpenSession) -> Grant:
         if not await connection.fetchval(sql("accounts.exists"), request.account):
             raise UnknownAccount(f"there is no account {request.account!r}")
-        price = await _price(connection, request)
+        now = self._clock.now()
+        priced = await price_of(connection, request, now)
+        price = priced.unit_price
         await _bind_stream(connection, request)
         epoch = 1 + await connection.fetchval(sql("sessions.last_epoch"), request.stream)
-        now = self._clock.now()
         await connection.execute(sql("sessions.supersede"), request.stream, now)
         balance = await lock_balance(connection, request.account)
         extension = grants.extend(
@@ -105,7 +105,7 @@ class Sessions:
             request.width,
             request.tier.value,
             price,
-            TARIFF_V1.version,
+            priced.tariff,
             now,
             now + self._ttl,
             extension.frames,
@@ -237,19 +237,6 @@ class Sessions:
     async def expire(self, now: datetime) -> int:
         """End the sessions whose owners vanished, as far as it is safe; return how many."""
         return await janitor.expire(self._pool, now, self._expiry)
-
-
-async def _price(connection: Any, request: OpenSession) -> int:
-    spec = await find_model(connection, request.model)
-    if request.task != spec.task:
-        raise Rejected(f"model {request.model!r} is for task {spec.task!r}, not {request.task!r}")
-    return unit_price(
-        size_class=spec.size_class,
-        height=request.height,
-        width=request.width,
-        tier=request.tier,
-        task=request.task,
-    )
 
 
 async def _bind_stream(connection: Any, request: OpenSession) -> None:

@@ -136,7 +136,7 @@ class Writer:
         available = {account: balance.available for account, balance in balances.items()}
         entries = charging.entries(decision, available, reference)
         await post(connection, self._clock.now(), entries)
-        await _add_minutes(connection, decision.sessions)
+        await _add_usage(connection, decision.sessions)
 
     async def _keep_unbillable(
         self, connection: Any, partition: int, messages: Sequence[Unbillable]
@@ -208,10 +208,10 @@ async def _cover(connection: Any, charges: Sequence[SessionCharge]) -> None:
     assert done == f"UPDATE {len(charges)}", "a frame was about to be counted twice"
 
 
-async def _add_minutes(connection: Any, charges: Sequence[SessionCharge]) -> None:
+async def _add_usage(connection: Any, charges: Sequence[SessionCharge]) -> None:
     lines = [(charge.identity, use) for charge in charges for use in charge.minutes]
     await connection.execute(
-        sql("biller.add_minutes"),
+        sql("biller.add_usage"),
         [identity.stream for identity, _ in lines],
         [identity.epoch for identity, _ in lines],
         [use.minute for _, use in lines],

@@ -36,14 +36,12 @@ from unnest($2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::text
     as t (kind, debit, credit, amount, reference, account);
 
 -- name: top_up
-insert into transfer (at, kind, debit, credit, amount, reference, account)
-values ($1, 'topup', $2, $3, $4, $5, $6)
+insert into topup (account, reference, amount) values ($1, $2, $3)
 on conflict do nothing
-returning id;
+returning amount;
 
 -- name: top_up_amount
-select amount from transfer
-where account = $1 and kind = 'topup' and reference = $2;
+select amount from topup where account = $1 and reference = $2;
 
 -- name: create_key
 insert into api_key (key_id, account, secret_sha256, scopes, created_at)

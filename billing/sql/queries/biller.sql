@@ -49,10 +49,22 @@ from unnest($1::text[], $2::int8[], $3::text[], $4::int8[], $5::int8[], $6::bool
 where s.stream = u.stream and s.epoch = u.epoch
     and not s.covered && u.fresh::int8multirange;
 
--- name: add_minutes
+-- name: add_usage
+with line as (
+    select * from unnest($1::text[], $2::int8[], $3::timestamptz[], $4::text[], $5::text[],
+        $6::int8[], $7::int8[])
+        as l (stream, epoch, minute, status, account, frames, millitokens)
+), hours as (
+    insert into usage_hour as h (stream, epoch, hour, status, account, frames, millitokens)
+    select stream, epoch, date_trunc('hour', minute, 'UTC'), status, account,
+        sum(frames), sum(millitokens)
+    from line group by 1, 2, 3, 4, 5
+    order by 1, 2, 3, 4
+    on conflict (stream, epoch, hour, status) do update
+    set frames = h.frames + excluded.frames, millitokens = h.millitokens + excluded.millitokens
+)
 insert into usage_minute as m (stream, epoch, minute, status, account, frames, millitokens)
-select * from unnest($1::text[], $2::int8[], $3::timestamptz[], $4::text[], $5::text[],
-    $6::int8[], $7::int8[])
+select * from line
 on conflict (stream, epoch, minute, status) do update
 set frames = m.frames + excluded.frames, millitokens = m.millitokens + excluded.millitokens;
 
