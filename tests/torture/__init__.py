@@ -1,0 +1,1 @@
+"""Real processes under a seeded schedule of faults; afterwards the books must be whole."""
