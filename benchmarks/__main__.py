@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import biller, detector, latency
+from benchmarks import biller, delay, detector, latency, memory
 from benchmarks.ground import Site
 from benchmarks.machine import commit, this_machine
 from benchmarks.record import Measured, record, to_line
@@ -37,12 +37,16 @@ class Benchmark(StrEnum):
     LATENCY = "latency"
     DETECTOR = "detector"
     BILLER = "biller"
+    DELAY = "delay"
+    MEMORY = "memory"
 
 
 MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.LATENCY: latency.measure,
     Benchmark.DETECTOR: detector.measure,
     Benchmark.BILLER: biller.measure,
+    Benchmark.DELAY: delay.measure,
+    Benchmark.MEMORY: memory.measure,
 }
 
 

@@ -1,17 +1,24 @@
-"""The biller in events a second, beside the usual design: one UPDATE of a balance an event.
+"""The biller in events a second, beside the usual designs: an UPDATE an event, a dedup table.
 
 Usage of real sessions, one event a frame and the streams mixed, lies on its topic; one real biller
 process charges it. The ledger is proven afterwards: figures of wrong books would be worthless.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from benchmarks.books import PRICE, Books, OpenedSession
 from benchmarks.ground import Ground, Site, fresh_ground
-from benchmarks.per_event import CONNECTIONS, updates_per_second
+from benchmarks.per_event import (
+    CONNECTIONS,
+    dedup_bytes_per_event,
+    dedups_per_second,
+    updates_per_second,
+)
 from benchmarks.progress import Step, follow, growth_per_second
 from benchmarks.record import Fields, Measured
 from benchmarks.usage_events import fill_usage
@@ -25,6 +32,15 @@ USUAL_S = 3.0
 POSITION = "select coalesce(sum(next_offset), 0)::int8 from consumer_position where topic = $1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What the usual designs do here, in events a second; and what a dedup row takes on disk."""
+
+    updates: float
+    dedups: float
+    dedup_bytes: float
+
+
 async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement."""
     frames = frames_per_session(site.seconds)
@@ -33,10 +49,16 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         site.say(f"{SESSIONS} sessions of {len(ACCOUNTS)} accounts, {frames} frames each")
         sessions = await open_sessions(books, frames)
         site.say(f"{SESSIONS * frames} events onto `usage`")
-        await fill_usage(ground.target, sessions, frames)
-        site.say(f"the usual design, {USUAL_S:.0f} s")
-        usual = await updates_per_second(
-            ground.target.postgres, accounts=ACCOUNTS, price=PRICE, seconds=USUAL_S
+        await asyncio.to_thread(fill_usage, ground.target, sessions, frames)
+        site.say(f"the usual designs, {USUAL_S:.0f} s each")
+        usual = Usual(
+            updates=await updates_per_second(
+                ground.target.postgres, accounts=ACCOUNTS, price=PRICE, seconds=USUAL_S
+            ),
+            dedups=await dedups_per_second(
+                ground.target.postgres, accounts=ACCOUNTS, price=PRICE, seconds=USUAL_S
+            ),
+            dedup_bytes=await dedup_bytes_per_event(pool),
         )
         site.say("the biller")
         steps = await _bill(ground, pool, SESSIONS * frames, site.patience_s)
@@ -93,14 +115,17 @@ async def _prove(books: Books, sessions: list[OpenedSession], frames: int) -> bo
     return await books.are_exact(ACCOUNTS, detected=len(sessions) * frames)
 
 
-def figures(steps: list[Step], *, usual: float, batches: int) -> Fields:
-    """Return both speeds and their ratio."""
+def figures(steps: list[Step], *, usual: Usual, batches: int) -> Fields:
+    """Return the speeds and their ratios."""
     speed = growth_per_second(steps)
     return {
         "events_per_second": round(speed),
         "measured_events": steps[-1].count - steps[0].count,
         "measured_seconds": round(steps[-1].at_s - steps[0].at_s, 2),
         "batches": batches,
-        "usual_updates_per_second": round(usual),
-        "biller_to_usual": round(speed / usual, 1),
+        "usual_updates_per_second": round(usual.updates),
+        "biller_to_usual": round(speed / usual.updates, 1),
+        "usual_dedups_per_second": round(usual.dedups),
+        "biller_to_dedups": round(speed / usual.dedups, 2),
+        "usual_dedup_bytes_per_event": round(usual.dedup_bytes),
     }

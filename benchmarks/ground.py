@@ -5,6 +5,7 @@ processes are the product's own, with default settings, started as an operator w
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,6 +73,13 @@ class Ground:
         """Return what a process says of itself now."""
         async with httpx.AsyncClient() as client:
             return await scrape(client, self._ports[name])
+
+    def memory_mib(self, name: str) -> float:
+        """Return how much memory a process has in use."""
+        process = self._roles[name].process
+        assert process is not None
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     async def until(self, holds: Callable[[], bool], *, what: str, timeout_s: float) -> None:
         """Wait until `holds()`; raise `Misconfigured` when a process died or it takes too long."""

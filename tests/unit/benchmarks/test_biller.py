@@ -1,12 +1,12 @@
 """What is made of the biller's steps, and how much it is given."""
 
-from benchmarks.biller import SESSIONS, figures, frames_per_session
+from benchmarks.biller import SESSIONS, Usual, figures, frames_per_session
 from benchmarks.progress import Step
 
 
-def test_the_biller_is_compared_with_the_usual_design() -> None:
+def test_the_biller_is_compared_with_the_usual_designs() -> None:
     steps = [Step(at_s=1.0, count=1_000), Step(at_s=3.0, count=101_000)]
-    found = figures(steps, usual=2_000, batches=12)
+    found = figures(steps, usual=Usual(updates=2_000, dedups=10_000, dedup_bytes=99.6), batches=12)
     assert found == {
         "events_per_second": 50_000,
         "measured_events": 100_000,
@@ -14,6 +14,9 @@ def test_the_biller_is_compared_with_the_usual_design() -> None:
         "batches": 12,
         "usual_updates_per_second": 2_000,
         "biller_to_usual": 25.0,
+        "usual_dedups_per_second": 10_000,
+        "biller_to_dedups": 5.0,
+        "usual_dedup_bytes_per_event": 100,
     }
 
 
