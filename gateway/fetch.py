@@ -1,14 +1,10 @@
 """Fetches the image behind a caller's URL, without becoming the caller's way into our network.
 
-A host is resolved once, its address checked, and that very address connected to, so that a name
-that changes its mind gains nothing; each redirect is checked anew. Bytes, time and redirects are
+Each address is checked by `wire.outbound`, each redirect's anew. Bytes, time and redirects are
 bounded. Proxies of the environment are not used and connections are not shared between hosts.
 """
 
 import asyncio
-import ipaddress
-import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urljoin
@@ -16,20 +12,11 @@ from urllib.parse import urljoin
 import httpx
 
 from gateway.problems import ProblemRaised, raised
+from wire import outbound
+from wire.errors import Rejected
 
-URL_LENGTH_MAX = 2048
 REDIRECTS_MAX = 3
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
-PORTS = {"http": 80, "https": 443}
-PORT_MAX = 65_535
-EXTRA_BLOCKS = tuple(
-    ipaddress.ip_network(block) for block in ("192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10")
-)
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +28,6 @@ class FetchLimits:
     allow_private: bool = False
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
-
-
 class Fetcher:
     """Fetches images; close it when done."""
 
@@ -55,7 +35,7 @@ class Fetcher:
         self,
         limits: FetchLimits,
         *,
-        resolver: Resolve = resolve,
+        resolver: outbound.Resolve = outbound.resolve,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._limits = limits
@@ -104,28 +84,13 @@ class Fetcher:
 
     async def _request(self, url: str) -> httpx.Request:
         """Return a request to the checked address of the URL's host, in the host's name."""
-        parsed = parse_url(url)
-        port = parsed.port or PORTS[parsed.scheme]
-        address = await self._address(parsed.host, port)
-        return self._client.build_request(
-            "GET",
-            parsed.copy_with(host=str(address), fragment=None),
-            headers={"Host": parsed.netloc.decode("ascii")},
-            extensions={"sni_hostname": parsed.raw_host.decode("ascii")},
-        )
-
-    async def _address(self, host: str, port: int) -> Address:
         try:
-            found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
-        except (OSError, UnicodeError, ValueError):
-            raise _failed("the host's name has no address") from None
-        if not found:
-            raise _failed("the host's name has no address")
-        if not self._limits.allow_private and not all(is_public(address) for address in found):
-            raise raised(
-                "image-not-fetched", 422, "image_url: addresses of private networks are refused"
+            checked = await outbound.destination(
+                url, resolver=self._resolve, allow_private=self._limits.allow_private
             )
-        return found[0]
+        except Rejected as error:
+            raise _failed(str(error)) from None
+        return checked.request(self._client, "GET")
 
     async def _read(self, response: httpx.Response) -> bytes:
         if response.status_code != 200:
@@ -142,53 +107,6 @@ class Fetcher:
             if len(content) > bytes_max:
                 raise _failed(f"the image is larger than {bytes_max} bytes")
         return bytes(content)
-
-
-def parse_url(url: str) -> httpx.URL:
-    """Return the URL taken apart; a 422 problem says what is wrong with it."""
-    if len(url) > URL_LENGTH_MAX:
-        raise _failed(f"the URL is longer than {URL_LENGTH_MAX} characters")
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise _failed("it is not a URL") from None
-    if parsed.scheme not in PORTS or not parsed.host:
-        raise _failed("it must start with http:// or https:// and name a host")
-    if parsed.port is not None and not 0 < parsed.port <= PORT_MAX:
-        raise _failed(f"{parsed.port} is not a port")
-    if parsed.userinfo:
-        raise _failed("user names and passwords in it are refused")
-    return parsed
-
-
-def is_public(address: Address) -> bool:
-    """Say whether an address is one of the open internet, whatever it is wrapped in."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = _embedded(address)
-        if inner is not None:
-            return is_public(inner)
-    special = (
-        address.is_private
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_reserved
-        or address.is_unspecified
-    )
-    return address.is_global and not special and not any(address in block for block in EXTRA_BLOCKS)
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that an IPv6 one leads to: mapped, 6to4, Teredo, NAT64."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if address in NAT64 or address in IPV4_COMPATIBLE:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return None
 
 
 def _redirect(response: httpx.Response) -> str | None:

@@ -85,6 +85,9 @@ MODEL = models.ModelSpec(
 BALANCE = balances.Balance(
     account="city-parks", version=17, available=994_375, held=5_625, receivable=0
 )
+ALERT = balances.BalanceAlert(
+    account="city-parks", threshold=1_000_000, version=18, available=988_750, held=5_625
+)
 OPEN = sessions.OpenSession(
     account="city-parks",
     stream="park.north-1",
@@ -119,6 +122,7 @@ def golden() -> dict[str, bytes]:
         "stream.json": streams.encode(STREAM, at=CAPTURED_AT),
         "model.json": models.encode(MODEL, at=CAPTURED_AT),
         "balance.json": balances.encode(BALANCE, at=DETECTED_AT),
+        "alert.json": balances.encode_alert(ALERT, at=DETECTED_AT),
         "session-open.json": msgspec.json.encode(OPEN),
         "session-renew.json": msgspec.json.encode(RENEW),
         "session-close.json": msgspec.json.encode(CLOSE),

@@ -29,6 +29,7 @@ def test_there_is_no_golden_file_that_nothing_writes() -> None:
         ("stream.json", streams.decode, messages.STREAM),
         ("model.json", models.decode, messages.MODEL),
         ("balance.json", balances.decode, messages.BALANCE),
+        ("alert.json", balances.decode_alert, messages.ALERT),
         ("session-open.json", msgspec.json.Decoder(sessions.OpenSession).decode, messages.OPEN),
         ("session-renew.json", msgspec.json.Decoder(sessions.RenewSession).decode, messages.RENEW),
         ("session-close.json", msgspec.json.Decoder(sessions.CloseSession).decode, messages.CLOSE),

@@ -112,6 +112,15 @@ STRUCTURED: list[tuple[str, bytes, Callable[[bytes], Any], Any, str, str, dateti
         "city-parks",
         messages.DETECTED_AT,
     ),
+    (
+        "framemeter.alert.v1",
+        balances.encode_alert(messages.ALERT, at=messages.DETECTED_AT),
+        balances.decode_alert,
+        messages.ALERT,
+        "city-parks/1000000/18",
+        "city-parks",
+        messages.DETECTED_AT,
+    ),
 ]
 
 

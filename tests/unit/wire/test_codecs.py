@@ -22,9 +22,14 @@ EVENTS: list[tuple[Decode, bytes]] = [
     (streams.decode, messages.golden()["stream.json"]),
     (models.decode, messages.golden()["model.json"]),
     (balances.decode, messages.golden()["balance.json"]),
+    (balances.decode_alert, messages.golden()["alert.json"]),
+    (balances.decode_news, messages.golden()["balance.json"]),
+    (balances.decode_news, messages.golden()["alert.json"]),
 ]
 events = pytest.mark.parametrize(
-    ("decode", "value"), EVENTS, ids=["detection", "usage", "stream", "model", "balance"]
+    ("decode", "value"),
+    EVENTS,
+    ids=["detection", "usage", "stream", "model", "balance", "alert", "news", "alert-news"],
 )
 
 
@@ -59,6 +64,14 @@ def test_a_balance_survives_its_topic(
         receivable=receivable % bound,
     )
     assert balances.decode(balances.encode(balance, at=AT)) == balance
+
+
+def test_a_reader_of_balances_tells_balances_and_alerts_apart() -> None:
+    files = messages.golden()
+    assert balances.decode_news(files["balance.json"]) == messages.BALANCE
+    assert balances.decode_news(files["alert.json"]) == messages.ALERT
+    assert messages.ALERT.id == "city-parks/1000000/18"
+    assert messages.ALERT.key == "city-parks/alert/1000000"
 
 
 def test_a_usage_event_is_named_by_its_frames_so_that_a_retry_repeats_the_name() -> None:
