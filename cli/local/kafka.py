@@ -73,16 +73,26 @@ SETTINGS = {
 
 
 class LocalKafka:
-    """The broker of a data folder."""
+    """The broker of a data folder.
+
+    With a `proxy_port` it listens on one more port, `kafka_behind_proxy`, and sends clients that
+    come there on to the proxy, so that all that they do passes through it.
+    """
 
     name = "kafka"
     title = "Kafka"
     variable = "FRAMEMETER_KAFKA"
-    port_names = ("kafka", "kafka_controller")
     stop_signal = signal.SIGTERM
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, proxy_port: int | None = None) -> None:
         self._folder = folder / "kafka"
+        self._proxy_port = proxy_port
+
+    @property
+    def port_names(self) -> tuple[str, ...]:
+        """The names of its ports."""
+        behind = () if self._proxy_port is None else ("kafka_behind_proxy",)
+        return ("kafka", "kafka_controller", *behind)
 
     def hint(self) -> str:
         """Say that a first start fetches something."""
@@ -98,7 +108,7 @@ class LocalKafka:
         """Fetch the jars, write the settings and format the data folder, each once."""
         make_folder(self._folder)
         self._classpath()
-        settings = SETTINGS | _listeners(ports)
+        settings = SETTINGS | _listeners(ports, self._proxy_port)
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         (self._folder / "server.properties").write_text("".join(lines))
         formatted = self._folder / "formatted"
@@ -168,11 +178,18 @@ def resolve_jars() -> list[str]:
         ) from error
 
 
-def _listeners(ports: Ports) -> dict[str, str]:
+def _listeners(ports: Ports, proxy_port: int | None) -> dict[str, str]:
     broker = f"PLAINTEXT://{LOOPBACK}:{ports['kafka']}"
     controller = f"{LOOPBACK}:{ports['kafka_controller']}"
-    return {
+    settings = {
         "listeners": f"{broker},CONTROLLER://{controller}",
         "advertised.listeners": broker,
         "controller.quorum.bootstrap.servers": controller,
     }
+    if proxy_port is not None:
+        behind = f"PROXY://{LOOPBACK}:{ports['kafka_behind_proxy']}"
+        settings["listeners"] += f",{behind}"
+        settings["advertised.listeners"] += f",PROXY://{LOOPBACK}:{proxy_port}"
+        protocols = SETTINGS["listener.security.protocol.map"]
+        settings["listener.security.protocol.map"] = f"{protocols},PROXY:PLAINTEXT"
+    return settings

@@ -93,13 +93,16 @@ class ServerProcess:
         found = None if pid is None else child.facts(pid)
         return found is not None and found.state.startswith("T")
 
-    def stop(self) -> None:
-        """Ask the server to stop, kill what is still there after a while, and wait for it."""
+    def stop(self, number: signal.Signals | None = None) -> None:
+        """Ask the server to stop, kill what is still there after a while, and wait for it.
+
+        `number` takes the place of the signal that asks for an orderly stop.
+        """
         pid = self.pid()
         if pid is not None:
             members = _named(child.family(pid))
             self.resume()
-            _signal([pid], self.stop_signal)
+            _signal([pid], number or self.stop_signal)
             if not _gone(members, STOP_TIMEOUT_S):
                 self.kill()
                 _signal([pid for pid, _ in _alive(members)], signal.SIGKILL)

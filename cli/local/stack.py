@@ -5,6 +5,7 @@ the environment names is used instead of started. Addresses stay the same betwee
 """
 
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -67,7 +68,8 @@ class LocalStack:
     """The services of one data folder.
 
     `configured` gives addresses, by variable name, of services that run elsewhere. With
-    `die_with_parent` the servers end when the thread that started them does.
+    `die_with_parent` the servers end when the thread that started them does. `kafka_proxy_port`
+    is where a proxy listens that forwards to Kafka's port `kafka_behind_proxy`.
     """
 
     def __init__(
@@ -76,12 +78,13 @@ class LocalStack:
         configured: Mapping[str, str] | None = None,
         *,
         die_with_parent: bool = False,
+        kafka_proxy_port: int | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self._configured = dict(configured or {})
         self._die_with_parent = die_with_parent
         self._services: dict[str, Service] = {
-            LocalKafka.name: LocalKafka(self.folder),
+            LocalKafka.name: LocalKafka(self.folder, proxy_port=kafka_proxy_port),
             LocalPostgres.name: LocalPostgres(self.folder),
             LocalRedis.name: LocalRedis(self.folder),
         }
@@ -146,6 +149,10 @@ class LocalStack:
     def kill(self, name: str) -> None:
         """SIGKILL a server and its family."""
         self._processes[name].kill()
+
+    def abort(self, name: str) -> None:
+        """Stop a server by SIGQUIT: PostgreSQL's immediate shutdown, which writes nothing more."""
+        self._processes[name].stop(signal.SIGQUIT)
 
     def pause(self, name: str) -> None:
         """SIGSTOP a server and its family."""
