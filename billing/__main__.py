@@ -1,7 +1,7 @@
 """The biller process: `python -m billing`.
 
-Migrates, then reads usage into the ledger, tells balances, and ends sessions whose owners vanished,
-until SIGTERM. Each of the three waits on its own for what it needs.
+Migrates, then reads usage into the ledger, tells balances and alerts, delivers to webhooks, and
+ends sessions whose owners vanished, until SIGTERM. Each waits on its own for what it needs.
 """
 
 import asyncio
@@ -16,9 +16,11 @@ from prometheus_client import CollectorRegistry
 from billing import janitor
 from billing.biller import Biller, BillerPorts
 from billing.database import migrate, open_pool
+from billing.deliveries import Deliveries
 from billing.metrics import BillerMetrics
 from billing.relay import Relay, open_redis
 from billing.settings import BillingSettings
+from billing.webhooks import Sender
 from billing.writer import Writer
 from wire import process
 from wire.clock import SystemClock
@@ -51,6 +53,7 @@ async def serve(stop: asyncio.Event, settings: BillingSettings) -> None:
     try:
         async with asyncio.TaskGroup() as others:
             others.create_task(relay.run(stop_relay, wake_relay))
+            others.create_task(_deliver_until(stop, settings, pool, metrics))
             others.create_task(_expire_until(stop, settings, pool, metrics))
             try:
                 await _bill_until(stop, settings, pool, metrics, wake_relay)
@@ -88,6 +91,19 @@ async def _bill_until(
         await Biller(consumer, topic, ports).run(stop)
 
     await process.retry_until_stop(stay, stop=stop, what="Kafka, for usage")
+
+
+async def _deliver_until(
+    stop: asyncio.Event,
+    settings: BillingSettings,
+    pool: "asyncpg.Pool[Any]",
+    metrics: BillerMetrics,
+) -> None:
+    sender = Sender(allow_private=settings.webhook_private_addresses)
+    try:
+        await Deliveries(pool, sender, SystemClock(), metrics).run(stop)
+    finally:
+        await sender.close()
 
 
 async def _expire_until(

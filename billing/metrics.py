@@ -40,3 +40,12 @@ class BillerMetrics:
             "Balances published by the relay",
             registry=registry,
         )
+        self.alerts_told = Counter(
+            "framemeter_biller_alerts_told", "Alerts published by the relay", registry=registry
+        )
+        self.webhook_attempts = Counter(
+            "framemeter_biller_webhook_attempts",
+            "Deliveries to webhooks by outcome: delivered, failed (to be tried again), gave_up",
+            ["outcome"],
+            registry=registry,
+        )

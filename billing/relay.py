@@ -1,8 +1,9 @@
-"""Tells balances to the outside: topic `balances` from the outbox, and Valkey.
+"""Tells balances and alerts to the outside: topic `balances` from the tables, and Valkey.
 
-The outbox makes Kafka complete: rows go when the broker has them. Valkey needs no such care, for
-it holds nothing of its own: it is filled whole at start, after any error, and when it was emptied
-(its sentinel key is gone). Versions make repeats and disorder harmless. One relay works at a time.
+The outbox makes Kafka complete: rows go when the broker has them. Alerts are marked then; each
+account's are told in order, a repeat with the same id. Valkey holds nothing of its own: it is
+filled whole at start, after any error, and when it was emptied (its sentinel key is gone).
+Versions make repeats and disorder harmless. One relay works at a time.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from billing.alerts import alert_of
 from billing.database import connected
+from billing.leadership import leading
 from billing.metrics import BillerMetrics
 from billing.queries import sql
 from wire import balances
@@ -35,6 +38,9 @@ RETRY_S = 1.0
 REDIS_TIMEOUT_S = 2.0
 KAFKA_WAIT_S = 15.0
 SENTINEL_KEY = "framemeter:balances"
+
+Message = tuple[str, bytes]
+"""A key and a value for the topic."""
 
 _SET_IF_NEWER = """
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '-1')
@@ -133,16 +139,11 @@ class Relay:
                 await wait_or_stop(stop, RETRY_S)
 
     async def _lead(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Hold the lock on a connection of its own: it goes when the connection goes."""
-        async with connected(self._pool) as connection:
-            if not await connection.fetchval(sql("relay.lead"), RELAY_LOCK):
+        async with leading(self._pool, RELAY_LOCK) as connection:
+            if connection is None:
                 await wait_or_stop(stop, FOLLOW_S)
-                return
-            try:
+            else:
                 await self._relay(connection, stop, wake)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute(sql("relay.follow"), RELAY_LOCK)
 
     async def _relay(self, connection: Any, stop: asyncio.Event, wake: asyncio.Event) -> None:
         producer = self._kafka.producer(client_id="framemeter-balances", linger_ms=5)
@@ -158,19 +159,29 @@ class Relay:
             await _stop_producer(producer)
 
     async def _step(self, connection: Any, producer: Any) -> int:
-        """Tell what the outbox holds; return how many rows that were.
+        """Tell what the tables hold; return how many rows of the fuller one that were.
 
         1. Take the oldest rows; keep the newest of each account.
         2. Tell Valkey, which may be away.
         3. Tell Kafka, and wait until it has them.
         4. Delete exactly the rows taken: others may have come with lower numbers.
+        5. Do 1, 3 and 4 for alerts, of which each one is told, and kept.
         """
         numbers, newest = await self._take(connection)  # 1, 2
         if numbers:
-            await self._publish(producer, newest)  # 3
+            await self._publish(producer, [self._message(balance) for balance in newest])  # 3
             await connection.execute(sql("relay.told"), numbers)  # 4
             self._metrics.balances_told.inc(len(newest))
-        return len(numbers)
+        return max(len(numbers), await self._tell_alerts(connection, producer))  # 5
+
+    async def _tell_alerts(self, connection: Any, producer: Any) -> int:
+        rows = await connection.fetch(sql("relay.take_alerts"), ROWS_MAX)
+        if rows:
+            await self._publish(producer, [_alert_message(row) for row in rows])
+            numbers = [row["id"] for row in rows]
+            await connection.execute(sql("relay.told_alerts"), numbers, self._clock.now())
+            self._metrics.alerts_told.inc(len(rows))
+        return len(rows)
 
     async def _take(self, connection: Any) -> tuple[list[int], list[Balance]]:
         rows = await connection.fetch(sql("relay.take"), ROWS_MAX)
@@ -178,20 +189,24 @@ class Relay:
         await self._mirror.tell(newest, self._pool)
         return [row["id"] for row in rows], newest
 
-    async def _publish(self, producer: Any, news: Iterable[Balance]) -> None:
-        now = self._clock.now()
+    def _message(self, balance: Balance) -> Message:
+        return balance.account, balances.encode(balance, at=self._clock.now())
+
+    async def _publish(self, producer: Any, news: Iterable[Message]) -> None:
         acks = [
             await _bounded(
                 producer.send(
-                    self._topic,
-                    key=balance.account.encode(),
-                    value=balances.encode(balance, at=now),
-                    headers=STRUCTURED_HEADERS,
+                    self._topic, key=key.encode(), value=value, headers=STRUCTURED_HEADERS
                 )
             )
-            for balance in news
+            for key, value in news
         ]
         await _bounded(asyncio.gather(*acks))
+
+
+def _alert_message(row: Any) -> Message:
+    alert = alert_of(row)
+    return alert.key, balances.encode_alert(alert, at=row["at"])
 
 
 def _balance(row: Any) -> Balance:

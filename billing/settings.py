@@ -27,6 +27,10 @@ class BillingSettings(WireSettings):
         ge=0,
         description="Seconds added to it before a vanished session frees its tokens",
     )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="Allow webhooks in private networks and without TLS (tests, closed networks)",
+    )
 
     def expiry(self) -> Expiry:
         """Return how late is safe for the janitor."""

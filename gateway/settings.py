@@ -63,6 +63,10 @@ class GatewaySettings(WireSettings):
     fetch_private: bool = Field(
         default=False, description="Allow image_url to lead into private networks (tests only)"
     )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="Allow webhooks in private networks and without TLS (tests, closed networks)",
+    )
     lines_max: int = Field(
         default=500, ge=1, le=100_000, description="Virtual streams of this replica, at most"
     )

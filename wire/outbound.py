@@ -121,6 +121,14 @@ def is_public(address: Address) -> bool:
     return address.is_global and not special and not any(address in block for block in EXTRA_BLOCKS)
 
 
+def is_private_literal(host: str) -> bool:
+    """Say whether `host` is no name but an address, and not one of the open internet."""
+    try:
+        return not is_public(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """Return the IPv4 address that an IPv6 one leads to: mapped, 6to4, Teredo, NAT64."""
     if address.ipv4_mapped is not None:
