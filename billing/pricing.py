@@ -1,37 +1,105 @@
-"""What one frame of a session that is about to open costs its account.
+"""What one frame costs an account: the tariff in force, the account's plan, the model's class.
 
-Promises that a model which is not registered, or that the tariff has no price for, is refused
-before anything is spent.
+An estimate and the opening of a session ask the same function, so they cannot differ. Promises
+that a model which is not registered, or that the tariff has no price for, is refused before
+anything is spent.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
+from billing import tariffs
 from billing.catalog import find_model
-from billing.tariff import TARIFF_V1, unit_price
+from billing.database import connected
+from billing.tariff import STANDARD_PLAN, Tariff, PriceTerms, price_of_frame
+from wire.clock import Clock
 from wire.errors import Rejected
+from wire.frames import Tier
 from wire.sessions import OpenSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """A session's price, in millitokens a frame, and what it follows from."""
+    """A price, in millitokens a frame, and what it follows from."""
 
     unit_price: int
     tariff: str
+    plan: str
+    size_class: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a price is asked for. No `task`: the model's own. No `account`: the standard plan."""
+
+    model: str
+    height: int
+    width: int
+    tier: Tier
+    account: str | None = None
+    task: str | None = None
+    images: int = 1
 
 
 async def price_of(connection: Any, request: OpenSession, now: datetime) -> Priced:
-    """Return the price that holds for a session opened `now`; raise `UnknownModel`, `Rejected`."""
-    spec = await find_model(connection, request.model)
-    if request.task != spec.task:
-        raise Rejected(f"model {request.model!r} is for task {spec.task!r}, not {request.task!r}")
-    price = unit_price(
-        size_class=spec.size_class,
+    """Return the price that holds for a session opened `now`.
+
+    Raises `UnknownModel`, `UnknownAccount`, and `Rejected` where there is no price.
+    """
+    question = Question(
+        model=request.model,
         height=request.height,
         width=request.width,
         tier=request.tier,
+        account=request.account,
         task=request.task,
+        images=request.batch_images,
     )
-    return Priced(unit_price=price, tariff=TARIFF_V1.version)
+    return await _quote(connection, question, await tariffs.find_in_force(connection, now))
+
+
+class Prices:
+    """Tells what frames will cost, before anything is spent."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    async def quote(self, question: Question) -> Priced:
+        """Return what a session opened now on these terms would cost a frame.
+
+        Raises as `price_of` does.
+        """
+        async with connected(self._pool) as connection:
+            tariff = await tariffs.find_in_force(connection, self._clock.now())
+            return await _quote(connection, question, tariff)
+
+
+async def _quote(connection: Any, question: Question, tariff: Tariff) -> Priced:
+    spec = await find_model(connection, question.model)
+    task = spec.task if question.task is None else question.task
+    if task != spec.task:
+        raise Rejected(f"model {question.model!r} is for task {spec.task!r}, not {task[:80]!r}")
+    plan = STANDARD_PLAN
+    if question.account is not None:
+        plan = await tariffs.find_plan(connection, question.account)
+    terms = PriceTerms(
+        size_class=spec.size_class,
+        height=question.height,
+        width=question.width,
+        tier=question.tier,
+        task=task,
+        plan=plan,
+        images=question.images,
+    )
+    return Priced(
+        unit_price=price_of_frame(terms, tariff),
+        tariff=tariff.version,
+        plan=plan,
+        size_class=spec.size_class,
+        task=task,
+    )

@@ -109,6 +109,9 @@ class Sessions:
             now,
             now + self._ttl,
             extension.frames,
+            priced.plan,
+            request.batch_images,
+            priced.size_class,
         )
         balance = await _hold(connection, now, contract, extension, extension.frames)
         return self._grant(contract, extension, extension.frames, balance, now)

@@ -1,8 +1,8 @@
-"""What a frame costs: tokens = alpha · (H·W / 640²) · beta(size class) · task · tier.
+"""What a frame costs: alpha · (H·W / 640²) · size class · task · tier · plan · batch, in tokens.
 
 Pure and exact: fractions all the way, and one rounding point, the unit price, half-up to a
-millitoken and at least 0.01 token. Prices are data; a price is never guessed for a model whose
-size class is not known.
+millitoken and at least the tariff's minimum. Prices are data; a price is never guessed for a
+size class, task or plan that the tariff does not name.
 """
 
 import re
@@ -17,11 +17,25 @@ from wire.errors import Rejected
 from wire.frames import Tier
 
 REFERENCE_PIXELS = 640 * 640
+TASKS = ("detect", "segment", "pose", "classify", "obb")
+"""What a tariff prices, also while no engine here does it yet."""
+STANDARD_PLAN = "standard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDiscount:
+    """The factor for images of which at least `from_images` come at once."""
+
+    from_images: int
+    factor: Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """A dated price table. Factors are exact; the least unit price is in millitokens."""
+    """A dated price table. Factors are exact; the least unit price is in millitokens.
+
+    `batch_discounts` grow in `from_images`; the last one that fits holds.
+    """
 
     version: str
     starts_at: datetime
@@ -29,7 +43,22 @@ class Tariff:
     size_factors: Mapping[str, Fraction]
     task_factors: Mapping[str, Fraction]
     tier_factors: Mapping[Tier, Fraction]
+    batch_discounts: tuple[BatchDiscount, ...]
+    plans: Mapping[str, Fraction]
     unit_price_min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTerms:
+    """All that a frame's price depends on, beside the tariff. `height` and `width` in pixels."""
+
+    size_class: str
+    height: int
+    width: int
+    tier: Tier = Tier.STANDARD
+    task: str = "detect"
+    plan: str = STANDARD_PLAN
+    images: int = 1
 
 
 TARIFF_V1 = Tariff(
@@ -45,10 +74,42 @@ TARIFF_V1 = Tariff(
             "x": Fraction("4.0"),
         }
     ),
-    task_factors=MappingProxyType({"detect": Fraction(1)}),
+    task_factors=MappingProxyType(
+        {
+            "detect": Fraction(1),
+            "segment": Fraction("1.5"),
+            "pose": Fraction("1.1"),
+            "classify": Fraction("0.5"),
+            "obb": Fraction("1.1"),
+        }
+    ),
     tier_factors=MappingProxyType({Tier.STANDARD: Fraction(1), Tier.PRIORITY: Fraction("1.5")}),
+    batch_discounts=(),
+    plans=MappingProxyType({STANDARD_PLAN: Fraction(1)}),
     unit_price_min=10,
 )
+
+
+def price_of_frame(terms: PriceTerms, tariff: Tariff) -> int:
+    """Return the price of one frame on these terms, in millitokens.
+
+    Raises `Rejected` when the tariff has no price for the size class, task, plan or size.
+    """
+    if terms.height < 1 or terms.width < 1:
+        raise Rejected(f"a frame of {terms.height}x{terms.width} px has no price")
+    if terms.images < 1:
+        raise Rejected(f"{terms.images} images at once have no price")
+    exact = (
+        tariff.alpha
+        * Fraction(terms.height * terms.width, REFERENCE_PIXELS)
+        * _factor(tariff, "size class", tariff.size_factors, terms.size_class)
+        * _factor(tariff, "task", tariff.task_factors, terms.task)
+        * _factor(tariff, "plan", tariff.plans, terms.plan)
+        * tariff.tier_factors[terms.tier]
+        * batch_factor(tariff, terms.images)
+        * MILLITOKENS_PER_TOKEN
+    )
+    return max(_half_up(exact), tariff.unit_price_min)
 
 
 def unit_price(
@@ -60,25 +121,27 @@ def unit_price(
     task: str = "detect",
     tariff: Tariff = TARIFF_V1,
 ) -> int:
-    """Return the price of one frame of `height` x `width` px, in millitokens.
+    """Return the price of a frame that comes alone, on the standard plan, in millitokens.
 
     Raises `Rejected` when the tariff has no price for the size class, task or size.
     """
-    if size_class not in tariff.size_factors:
-        raise Rejected(f"tariff {tariff.version} has no price for size class {size_class!r}")
-    if task not in tariff.task_factors:
-        raise Rejected(f"tariff {tariff.version} has no price for task {task!r}")
-    if height < 1 or width < 1:
-        raise Rejected(f"a frame of {height}x{width} px has no price")
-    exact = (
-        tariff.alpha
-        * Fraction(height * width, REFERENCE_PIXELS)
-        * tariff.size_factors[size_class]
-        * tariff.task_factors[task]
-        * tariff.tier_factors[tier]
-        * MILLITOKENS_PER_TOKEN
-    )
-    return max(_half_up(exact), tariff.unit_price_min)
+    terms = PriceTerms(size_class=size_class, height=height, width=width, tier=tier, task=task)
+    return price_of_frame(terms, tariff)
+
+
+def batch_factor(tariff: Tariff, images: int) -> Fraction:
+    """Return the factor for `images` that come at once: the last discount that fits, or 1."""
+    fitting = [each.factor for each in tariff.batch_discounts if each.from_images <= images]
+    return fitting[-1] if fitting else Fraction(1)
+
+
+def _factor(tariff: Tariff, kind: str, factors: Mapping[str, Fraction], name: str) -> Fraction:
+    if name not in factors:
+        raise Rejected(
+            f"tariff {tariff.version} has no price for {kind} {name[:80]!r},"
+            f" only for {' '.join(sorted(factors))}"
+        )
+    return factors[name]
 
 
 def _half_up(amount: Fraction) -> int:

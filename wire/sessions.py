@@ -14,12 +14,16 @@ from wire.models import TASKS
 from wire.names import is_name, name_rule
 
 GRANT_FRAMES_MAX = 10_000
+BATCH_IMAGES_MAX = 1_000
 REASON_LENGTH_MAX = 200
 _COUNT_MAX = INT64_MAX - GRANT_FRAMES_MAX
 
 
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for the stream's next epoch, with `frames` of them paid for."""
+    """Ask for the stream's next epoch, with `frames` of them paid for.
+
+    `batch_images` is how many images come at once; a tariff may make many of them cheaper.
+    """
 
     account: str
     stream: str
@@ -29,6 +33,7 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier
     frames: int
     task: str = "detect"
+    batch_images: int = 1
 
 
 class RenewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +92,8 @@ def check_open(request: OpenSession) -> OpenSession:
         )
     if request.task not in TASKS:
         raise Rejected(f"task {request.task[:80]!r} must be one of {' '.join(TASKS)}")
+    if not 1 <= request.batch_images <= BATCH_IMAGES_MAX:
+        raise Rejected(f"batch_images must be 1 to {BATCH_IMAGES_MAX}, not {request.batch_images}")
     _check_frames(request.frames)
     return request
 
