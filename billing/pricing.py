@@ -14,7 +14,7 @@ import asyncpg
 from billing import tariffs
 from billing.catalog import find_model
 from billing.database import connected
-from billing.tariff import STANDARD_PLAN, Tariff, PriceTerms, price_of_frame
+from billing.tariff import STANDARD_PLAN, PriceTerms, Tariff, price_of_frame
 from wire.clock import Clock
 from wire.errors import Rejected
 from wire.frames import Tier

@@ -1,12 +1,23 @@
 """Prices: the published formula, exact, with one rounding point."""
 
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.tariff import TARIFF_V1, size_class_of, unit_price
+from billing.tariff import (
+    TARIFF_V1,
+    TASKS,
+    BatchDiscount,
+    PriceTerms,
+    price_of_frame,
+    size_class_of,
+    unit_price,
+)
 from wire.errors import Rejected
 from wire.frames import Tier
 
@@ -14,6 +25,14 @@ SIDES = st.integers(1, 128).map(lambda n: n * 32)
 CLASSES = st.sampled_from("nsmlx")
 BETA = {"n": "0.7", "s": "1.0", "m": "1.8", "l": "2.5", "x": "4.0"}
 TIER = {Tier.STANDARD: "1", Tier.PRIORITY: "1.5"}
+PLANNED = replace(
+    TARIFF_V1,
+    batch_discounts=(
+        BatchDiscount(from_images=8, factor=Fraction("0.9")),
+        BatchDiscount(from_images=32, factor=Fraction("0.75")),
+    ),
+    plans={"standard": Fraction(1), "gold": Fraction("0.8")},
+)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +72,47 @@ def test_half_a_millitoken_is_rounded_up() -> None:
     assert unit_price(size_class="x", height=32, width=32, tier=Tier.PRIORITY) == 15
     assert unit_price(size_class="n", height=32, width=96) == 10
     assert unit_price(size_class="s", height=32, width=160) == 13  # 12.5
+
+
+@given(
+    size_class=CLASSES,
+    height=SIDES,
+    width=SIDES,
+    tier=st.sampled_from(Tier),
+    task=st.sampled_from(TASKS),
+    images=st.integers(1, 100),
+)
+def test_tasks_plans_and_batches_multiply_before_the_one_rounding(
+    size_class: str, height: int, width: int, tier: Tier, task: str, images: int
+) -> None:
+    batch = Decimal("0.75" if images >= 32 else "0.9" if images >= 8 else "1")
+    area = Decimal(height * width) / Decimal(409_600)
+    exact = area * Decimal(BETA[size_class]) * Decimal(TIER[tier]) * batch * Decimal("0.8")
+    exact *= Decimal(str(float(TARIFF_V1.task_factors[task])))
+    terms = PriceTerms(
+        size_class=size_class,
+        height=height,
+        width=width,
+        tier=tier,
+        task=task,
+        plan="gold",
+        images=images,
+    )
+    rounded = int((exact * 1_000).quantize(Decimal(1), ROUND_HALF_UP))
+    assert price_of_frame(terms, PLANNED) == max(rounded, 10)
+
+
+@pytest.mark.parametrize(("images", "price"), [(1, 1_000), (7, 1_000), (8, 900), (32, 750)])
+def test_the_last_batch_discount_that_fits_holds(images: int, price: int) -> None:
+    terms = PriceTerms(size_class="s", height=640, width=640, images=images)
+    assert price_of_frame(terms, PLANNED) == price
+
+
+@pytest.mark.parametrize("changes", [{"plan": "gold"}, {"images": 0}])
+def test_a_plan_that_the_tariff_lacks_is_refused(changes: dict[str, Any]) -> None:
+    terms = replace(PriceTerms(size_class="s", height=640, width=640), **changes)
+    with pytest.raises(Rejected, match="no price"):
+        price_of_frame(terms, TARIFF_V1)
 
 
 @pytest.mark.parametrize(
