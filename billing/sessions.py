@@ -5,7 +5,6 @@ stream, sessions by (stream, epoch), balances by account. What is granted moves 
 held before the grant is told to anyone, so frames are paid for before they are published.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +13,14 @@ import asyncpg
 from billing import grants, janitor
 from billing.coverage import Coverage
 from billing.database import connected, in_transaction
-from billing.grants import SessionState
+from billing.funds import Terms, Told, entry_of, grant_of, lock_funds
+from billing.grants import Ask, SessionState
 from billing.ledger import Entry, Kind, Purse, lock_balance, post
 from billing.pricing import price_of
 from billing.queries import sql
+from billing.renewals import Renewal, Renewals
 from billing.text import storable
-from wire.balances import Balance, format_tokens
+from wire.balances import format_tokens
 from wire.clock import Clock
 from wire.errors import InsufficientTokens, NotAllowed, Rejected, UnknownAccount
 from wire.frames import INT64_MAX
@@ -38,16 +39,6 @@ SESSION_TTL_S = 60.0
 REASON_LENGTH_MAX = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Contract:
-    """What a grant is made under: the session's fixed terms."""
-
-    account: str
-    stream: str
-    epoch: int
-    unit_price: int
-
-
 class Sessions:
     """Opens sessions and keeps their grants. `ttl_s` is how long one lives without a sign."""
 
@@ -63,6 +54,7 @@ class Sessions:
         self._clock = clock
         self._ttl = timedelta(seconds=ttl_s)
         self._expiry = expiry or janitor.Expiry()
+        self._renewals = Renewals(pool, clock, self._ttl)
 
     async def open(self, request: OpenSession) -> Grant:
         """Open the stream's next epoch and grant what the balance allows.
@@ -82,18 +74,18 @@ class Sessions:
         await _bind_stream(connection, request)
         epoch = 1 + await connection.fetchval(sql("sessions.last_epoch"), request.stream)
         await connection.execute(sql("sessions.supersede"), request.stream, now)
-        balance = await lock_balance(connection, request.account)
-        extension = grants.extend(
-            granted=0, wanted=request.frames, unit_price=price, available=balance.available
+        terms = Terms(account=request.account, stream=request.stream, epoch=epoch, unit_price=price)
+        funds = (await lock_funds(connection, [request.account]))[request.account]
+        (extension,) = grants.share(
+            [Ask(unspent=0, wanted=request.frames, unit_price=price)],
+            available=funds.balance.available,
+            sessions=funds.sessions + 1,
         )
         if extension.frames == 0:
             raise InsufficientTokens(
                 f"a frame costs {format_tokens(price)} tokens and account {request.account!r}"
-                f" has {format_tokens(balance.available)}: top it up"
+                f" has {format_tokens(funds.balance.available)}: top it up"
             )
-        contract = _Contract(
-            account=request.account, stream=request.stream, epoch=epoch, unit_price=price
-        )
         await connection.execute(
             sql("sessions.open"),
             request.stream,
@@ -113,76 +105,26 @@ class Sessions:
             request.batch_images,
             priced.size_class,
         )
-        balance = await _hold(connection, now, contract, extension, extension.frames)
-        return self._grant(contract, extension, extension.frames, balance, now)
+        entry = entry_of(terms, frames=extension.frames, granted=extension.frames)
+        balance = (await post(connection, now, [entry]))[request.account]
+        told = Told(granted=extension.frames, final=extension.final, expires_at=now + self._ttl)
+        return grant_of(terms, told, balance, funds.when_unreachable)
 
     async def renew(
         self, stream: str, epoch: int, request: RenewSession, account: str | None = None
     ) -> Grant:
         """Top the grant up to `published + frames`; also the session's sign of life.
 
-        `account` None: an operator calls. Raises `UnknownAccount` for a session that is not
-        there or not the account's, `SessionOver`, `Rejected`.
+        Done together with the renewals that arrive meanwhile. `account` None: an operator calls.
+        Raises `UnknownAccount` for a session that is not there or not the account's,
+        `SessionOver`, `Rejected`.
         """
         check_renew(request)
         if max(request.published, request.captured) > grants.SEQ_MAX:
             raise Rejected("published and captured are too large to be true")
-
-        async def work(connection: Any) -> Grant:
-            session = await _lock_session(connection, stream, epoch, account)
-            grants.check_renewable(session, published=request.published)
-            contract = _Contract(
-                account=session.account,
-                stream=stream,
-                epoch=epoch,
-                unit_price=session.unit_price,
-            )
-            return await self._renew(connection, session, contract, request)
-
-        return await in_transaction(self._pool, work)
-
-    async def _renew(
-        self, connection: Any, session: SessionState, contract: _Contract, request: RenewSession
-    ) -> Grant:
-        now = self._clock.now()
-        balance = await lock_balance(connection, contract.account)
-        extension = grants.extend(
-            granted=session.granted_frames,
-            wanted=request.published + request.frames,
-            unit_price=contract.unit_price,
-            available=balance.available,
-        )
-        await connection.execute(
-            sql("sessions.renew"),
-            contract.stream,
-            contract.epoch,
-            extension.frames,
-            request.published,
-            request.captured,
-            now + self._ttl,
-        )
-        granted = session.granted_frames + extension.frames
-        if extension.frames:
-            balance = await _hold(connection, now, contract, extension, granted)
-        return self._grant(contract, extension, granted, balance, now)
-
-    def _grant(
-        self,
-        contract: _Contract,
-        extension: grants.Extension,
-        granted: int,
-        balance: Balance,
-        now: datetime,
-    ) -> Grant:
-        return Grant(
-            stream=contract.stream,
-            epoch=contract.epoch,
-            unit_price=contract.unit_price,
-            granted_frames=granted,
-            final=extension.final,
-            expires_at=now + self._ttl,
-            available=balance.available,
-            balance_version=balance.version,
+        _check_key(stream, epoch)
+        return await self._renewals.renew(
+            Renewal(stream=stream, epoch=epoch, request=request, account=account)
         )
 
     async def close(
@@ -253,31 +195,20 @@ async def _bind_stream(connection: Any, request: OpenSession) -> None:
 async def _lock_session(
     connection: Any, stream: str, epoch: int, account: str | None
 ) -> SessionState:
-    row = None
-    if 0 <= epoch <= INT64_MAX and is_name(stream):
-        row = await connection.fetchrow(sql("sessions.lock"), stream, epoch, account)
+    _check_key(stream, epoch)
+    row = await connection.fetchrow(sql("sessions.lock"), stream, epoch, account)
     if row is None:
-        raise UnknownAccount(f"there is no session {stream}/{epoch} of yours")
+        raise _no_session(stream, epoch)
     fields = dict(row)
     covered = Coverage((part.lower, part.upper) for part in fields.pop("covered"))
     return SessionState(**fields, covered=covered)
 
 
-async def _hold(
-    connection: Any,
-    now: datetime,
-    contract: _Contract,
-    extension: grants.Extension,
-    granted: int,
-) -> Balance:
-    """Move the price of the extension from available to held; return the new balance."""
-    entry = Entry(
-        kind=Kind.GRANT,
-        account=contract.account,
-        debit=Purse.AVAILABLE,
-        credit=Purse.HELD,
-        amount=extension.frames * contract.unit_price,
-        reference=f"grant/{contract.stream}/{contract.epoch}/{granted}",
-    )
-    balances = await post(connection, now, [entry])
-    return balances[contract.account]
+def _check_key(stream: str, epoch: int) -> None:
+    """Raise `UnknownAccount` for what cannot name a session, before the database is asked."""
+    if not (0 <= epoch <= INT64_MAX and is_name(stream)):
+        raise _no_session(stream, epoch)
+
+
+def _no_session(stream: str, epoch: int) -> UnknownAccount:
+    return UnknownAccount(f"there is no session {stream}/{epoch} of yours")

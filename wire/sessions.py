@@ -5,6 +5,8 @@ A session `(stream, epoch)` is a price contract; a grant is how many of its fram
 `seq < granted_frames`. All calls may be repeated: a renewal tops up to what was asked for.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from wire.clock import Moment
@@ -17,6 +19,13 @@ GRANT_FRAMES_MAX = 10_000
 BATCH_IMAGES_MAX = 1_000
 REASON_LENGTH_MAX = 200
 _COUNT_MAX = INT64_MAX - GRANT_FRAMES_MAX
+
+
+class WhenUnreachable(StrEnum):
+    """What an account's streams do while nobody answers a renewal or a sign of life."""
+
+    STOP = "stop"
+    FINISH = "finish"
 
 
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +72,11 @@ class CloseSession(msgspec.Struct, frozen=True, kw_only=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to open and renew. Prices and balances in millitokens.
 
-    `final` says that the balance did not suffice for all that was asked. `available` is the
-    account's free balance after this grant, as of `balance_version`.
+    Fewer frames than were asked for are granted when the balance is short: each of the account's
+    sessions has its share. `final` says that not one frame more could be paid for now.
+    `available` is the account's free balance after this grant, as of `balance_version`.
+    `when_unreachable`: `stop` publishes nothing from the moment that a renewal or sign of life
+    goes unanswered, `finish` goes on until the grant is used up or has lapsed.
     """
 
     stream: str
@@ -75,6 +87,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Moment
     available: int
     balance_version: int
+    when_unreachable: WhenUnreachable = WhenUnreachable.FINISH
 
 
 def check_open(request: OpenSession) -> OpenSession:

@@ -108,6 +108,7 @@ GRANT = sessions.Grant(
     expires_at=DETECTED_AT,
     available=994_375,
     balance_version=17,
+    when_unreachable=sessions.WhenUnreachable.STOP,
 )
 
 

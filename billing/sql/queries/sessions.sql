@@ -23,11 +23,32 @@ from session
 where stream = $1 and epoch = $2 and ($3::text is null or account = $3)
 for update;
 
+-- name: lock_renewed
+select s.stream, s.epoch, s.account, s.state, s.unit_price, s.granted_frames, s.published
+from session as s
+join unnest($1::text[], $2::int8[]) as u (stream, epoch)
+    on s.stream = u.stream and s.epoch = u.epoch
+order by s.stream, s.epoch
+for update of s;
+
+-- name: lock_funds
+select b.account, b.version, b.available, b.held, b.receivable, a.when_unreachable,
+    (select count(*) from session as s
+     where s.account = b.account and s.state = 'open') as sessions
+from balance as b
+join account as a on a.account = b.account
+where b.account = any($1::text[])
+order by b.account
+for update of b;
+
 -- name: renew
-update session
-set granted_frames = granted_frames + $3, held_frames = held_frames + $3,
-    published = greatest(published, $4), captured = greatest(captured, $5), expires_at = $6
-where stream = $1 and epoch = $2;
+update session as s
+set granted_frames = s.granted_frames + u.frames, held_frames = s.held_frames + u.frames,
+    published = greatest(s.published, u.published), captured = greatest(s.captured, u.captured),
+    expires_at = $6
+from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])
+    as u (stream, epoch, frames, published, captured)
+where s.stream = u.stream and s.epoch = u.epoch;
 
 -- name: close
 update session
