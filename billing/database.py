@@ -1,5 +1,6 @@
-"""PostgreSQL: schema migrations, the connection pool, and one way to run a transaction.
+"""PostgreSQL: schema migrations, the pool and its role, and one way to run a transaction.
 
+Pools act as `Role.SERVICE`, which cannot change what is append-only, whoever logged in.
 `in_transaction` promises that its work runs whole or not at all, that deadlocks and
 serialisation failures are tried again, and that a database that is away shows as `Retryable`.
 After a `Retryable` it is not known whether the work was committed: callers' work is repeatable.
@@ -9,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,13 +52,28 @@ _MISTAKEN = (
 )
 
 
-async def migrate(dsn: str) -> None:
-    """Bring the schema up to date; concurrent callers take turns.
+class Role(StrEnum):
+    """What a pool acts as; the migrations make both, and whoever logs in must be a member."""
 
-    Raises `Retryable` when the server is away and `Misconfigured` when it refuses the DSN.
+    SERVICE = "framemeter_service"
+    AUDITOR = "framemeter_auditor"
+
+
+async def migrate(dsn: str) -> None:
+    """Bring the schema, the roles and their grants up to date; concurrent callers take turns.
+
+    Raises `Retryable` when the server is away and `Misconfigured` when it refuses the DSN or when
+    its user may not do what there is to do.
     """
-    async with _named_errors():
-        await asyncio.to_thread(_migrate_here, dsn)
+    try:
+        async with _named_errors():
+            await asyncio.to_thread(_migrate_here, dsn)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Misconfigured(
+            f"the user of FRAMEMETER_POSTGRES may not migrate ({error}): start a biller once as the"
+            " owner of the tables, a user who may create roles; after that, processes may log in"
+            f" as any member of {Role.SERVICE}"
+        ) from error
 
 
 def _migrate_here(dsn: str) -> None:
@@ -66,6 +83,7 @@ def _migrate_here(dsn: str) -> None:
 
 async def _migrate(dsn: str) -> None:
     # Imported here: it takes a second, which only who migrates should wait for.
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
@@ -79,6 +97,9 @@ async def _migrate(dsn: str) -> None:
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig else None
+        raise (cause or error) from error
     finally:
         await engine.dispose()
 
@@ -94,20 +115,35 @@ def _upgrade(connection: "SyncConnection") -> None:
     command.upgrade(config, "head")
 
 
-async def open_pool(dsn: str, *, size_max: int) -> "asyncpg.Pool[Any]":
-    """Return a pool of at most `size_max` connections, times in UTC.
+async def open_pool(
+    dsn: str, *, size_max: int, role: Role | None = Role.SERVICE
+) -> "asyncpg.Pool[Any]":
+    """Return a pool of at most `size_max` connections, times in UTC, that acts as `role`.
 
-    Raises `Retryable` when the server is away and `Misconfigured` when it refuses the DSN.
+    No role: as the user who logs in. The role belongs to the connection's start, so the pool's
+    reset between borrowers keeps it. Raises `Retryable` when the server is away and
+    `Misconfigured` when it refuses the DSN or the role.
     """
-    async with _named_errors():
-        return await asyncpg.create_pool(
-            dsn,
-            min_size=1,
-            max_size=size_max,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={"timezone": "UTC", "application_name": "framemeter"},
-        )
+    settings = {"timezone": "UTC", "application_name": "framemeter"}
+    try:
+        async with _named_errors():
+            return await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size_max,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings=settings | ({"role": role.value} if role else {}),
+            )
+    except asyncpg.InvalidParameterValueError as error:
+        raise Misconfigured(
+            f"PostgreSQL has no role {role} yet: run the migrations, by starting a biller"
+            " once as the owner of the tables, a user who may create roles"
+        ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Misconfigured(
+            f"the user of FRAMEMETER_POSTGRES may not act as {role}: GRANT {role} TO that user"
+        ) from error
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ async def house(stack: RunningStack, database: str, topic_prefix: str) -> AsyncI
         await accounts.top_up(ACCOUNT, TOKENS * 1_000, "first")
         await Catalog(pool, clock).register(MODEL)
         yield House(
+            database=database,
             pool=pool,
             kafka=Kafka(bootstrap=stack.kafka),
             topics=Topics(prefix=topic_prefix, partitions=2),

@@ -35,6 +35,7 @@ WAIT_S = 20.0
 class House:
     """Everything a billing test talks to. A frame costs 1 token."""
 
+    database: str
     pool: "asyncpg.Pool[Any]"
     kafka: Kafka
     topics: Topics
@@ -59,6 +60,16 @@ class House:
                 await producer.send_and_wait(
                     self.topics.usage, value, key=b"gate", partition=partition
                 )
+
+    async def as_owner(self, *statements: str) -> None:
+        """Run statements as the owner of the tables, who may do anything, in one transaction."""
+        connection = await asyncpg.connect(self.database)
+        try:
+            async with connection.transaction():
+                for statement in statements:
+                    await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def writer(self, owner: str = "test") -> Writer:
         """Return a writer into this ledger."""

@@ -65,7 +65,9 @@ async def test_work_that_fails_leaves_nothing_behind(house: House) -> None:
 
 async def test_a_connection_that_is_cut_shows_as_retryable(house: House) -> None:
     async def work(connection: Any) -> None:
-        await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        number = await connection.fetchval("select pg_backend_pid()")
+        await house.as_owner(f"select pg_terminate_backend({number})")
+        await connection.execute("select 1")
 
     with pytest.raises(Retryable, match="PostgreSQL"):
         await in_transaction(house.pool, work)
