@@ -34,7 +34,11 @@ class Priced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a price is asked for. No `task`: the model's own. No `account`: the standard plan."""
+    """What a price is asked for; `images` is how many come at once.
+
+    No `task`: the model's own. No `plan`: the account's, or without one the standard plan. No
+    `tariff`: the one in force.
+    """
 
     model: str
     height: int
@@ -43,6 +47,8 @@ class Question:
     account: str | None = None
     task: str | None = None
     images: int = 1
+    plan: str | None = None
+    tariff: str | None = None
 
 
 async def price_of(connection: Any, request: OpenSession, now: datetime) -> Priced:
@@ -59,7 +65,7 @@ async def price_of(connection: Any, request: OpenSession, now: datetime) -> Pric
         task=request.task,
         images=request.batch_images,
     )
-    return await _quote(connection, question, await tariffs.find_in_force(connection, now))
+    return await _quote(connection, question, now)
 
 
 class Prices:
@@ -75,18 +81,34 @@ class Prices:
         Raises as `price_of` does.
         """
         async with connected(self._pool) as connection:
-            tariff = await tariffs.find_in_force(connection, self._clock.now())
-            return await _quote(connection, question, tariff)
+            return await _quote(connection, question, self._clock.now())
+
+    async def basis(self, question: Question) -> tuple[Tariff, str]:
+        """Return the tariff and the plan that hold for a question, whatever its model.
+
+        Raises `UnknownAccount`, and `Rejected` when there is no such tariff.
+        """
+        async with connected(self._pool) as connection:
+            return await _basis(connection, question, self._clock.now())
 
 
-async def _quote(connection: Any, question: Question, tariff: Tariff) -> Priced:
+async def _basis(connection: Any, question: Question, now: datetime) -> tuple[Tariff, str]:
+    if question.tariff is None:
+        tariff = await tariffs.find_in_force(connection, now)
+    else:
+        tariff = await tariffs.find_version(connection, question.tariff)
+    plan = STANDARD_PLAN
+    if question.account is not None:
+        plan = await tariffs.find_plan(connection, question.account)
+    return tariff, question.plan or plan
+
+
+async def _quote(connection: Any, question: Question, now: datetime) -> Priced:
     spec = await find_model(connection, question.model)
     task = spec.task if question.task is None else question.task
     if task != spec.task:
         raise Rejected(f"model {question.model!r} is for task {spec.task!r}, not {task[:80]!r}")
-    plan = STANDARD_PLAN
-    if question.account is not None:
-        plan = await tariffs.find_plan(connection, question.account)
+    tariff, plan = await _basis(connection, question, now)
     terms = PriceTerms(
         size_class=spec.size_class,
         height=question.height,

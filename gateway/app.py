@@ -66,6 +66,7 @@ class Deps:
     accounts: accounts.AccountBook
     reports: Reports
     sessions: sessions.SessionBook
+    prices: estimate.PriceBook
     registry: Registry
     known_models: KnownModels
     inference: Inference
@@ -114,7 +115,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(Observation, metrics=RequestMetrics(deps.metrics), clock=deps.clock)
     for routes in (
         detect.router(deps.inference, deps.flights, deps.keys, deps.limits),
-        estimate.router(deps.known_models, deps.keys),
+        estimate.router(deps.prices, deps.keys),
         models.router(deps.registry, deps.keys),
         sessions.router(deps.sessions, deps.keys),
         accounts.router(deps.accounts, deps.reports, deps.keys),

@@ -13,7 +13,7 @@ from billing.keys import Caller
 from gateway.auth import Authenticator, account_of
 from gateway.bodies import answer, read_json
 from gateway.openapi import answers, body
-from wire.errors import Rejected
+from wire.errors import NotAllowed, Rejected
 from wire.frames import INT64_MAX
 from wire.names import VIRTUAL_STREAM_PREFIX, is_name, name_rule
 from wire.sessions import (
@@ -64,6 +64,8 @@ def router(sessions: SessionBook, auth: Authenticator) -> APIRouter:
         asked = check_open(await read_json(request, OpenSession))
         check_stream(asked.stream)
         account_of(caller, asked.account)
+        if asked.batch_images > 1 and caller.account is not None:
+            raise NotAllowed("leave batch_images out: only operators' sessions have a batch price")
         return answer(await sessions.open(asked), status=201)
 
     @routes.post(

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from billing.accounts import Accounts
 from billing.catalog import Catalog
 from billing.database import connected
+from billing.pricing import Prices
 from billing.sessions import Sessions
 from gateway.app import Deps
 from gateway.auth import Authenticator
@@ -70,6 +71,7 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
         accounts=accounts,
         reports=PoolReports(pool),
         sessions=sessions,
+        prices=Prices(pool, clock),
         registry=catalog,
         known_models=rooms.models,
         inference=_inference(settings, rooms, clock),

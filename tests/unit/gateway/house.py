@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import cv2
 import httpx
@@ -15,7 +16,15 @@ from redis.asyncio import Redis
 from billing.accounts import TopUp
 from billing.keys import Caller
 from billing.ledger import Transfer
+from billing.pricing import Priced, Question
 from billing.reports import UsageRow
+from billing.tariff import (
+    STANDARD_PLAN,
+    TARIFF_V1,
+    BatchDiscount,
+    PriceTerms,
+    price_of_frame,
+)
 from gateway.app import Deps, create_app
 from gateway.auth import Authenticator
 from gateway.balances import Remaining
@@ -40,6 +49,12 @@ from wire.sessions import CloseSession, Grant, OpenSession, RenewSession
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOBODY = "redis://127.0.0.1:1/0"
 SCOPES = frozenset({"detect", "sessions", "read"})
+TARIFF = replace(
+    TARIFF_V1,
+    version="v9",
+    batch_discounts=(BatchDiscount(from_images=8, factor=Fraction("0.9")),),
+    plans={STANDARD_PLAN: Fraction(1), "half": Fraction("0.5")},
+)
 MODEL = ModelSpec(model="yolov8s", version="v7", source="/secret/yolov8s.pt", size_class="s")
 
 
@@ -106,6 +121,26 @@ class MemoryBooks:
 
     async def list(self) -> list[ModelSpec]:
         return [MODEL]
+
+    async def quote(self, question: Question) -> Priced:
+        """Account `b` is on a plan of half the price."""
+        spec = await self.get(question.model)
+        plan = "half" if question.account == "b" else STANDARD_PLAN
+        terms = PriceTerms(
+            size_class=spec.size_class,
+            height=question.height,
+            width=question.width,
+            tier=question.tier,
+            plan=plan,
+            images=question.images,
+        )
+        return Priced(
+            unit_price=price_of_frame(terms, TARIFF),
+            tariff=TARIFF.version,
+            plan=plan,
+            size_class=spec.size_class,
+            task=question.task or spec.task,
+        )
 
 
 @dataclass
@@ -179,6 +214,7 @@ def built(*, timeout_s: float = 2.0) -> Iterator[House]:
         accounts=books,
         reports=books,
         sessions=OwnedSessions(sessions),
+        prices=books,
         registry=books,
         known_models=rooms.models,
         inference=Inference(rooms, replica="r1", clock=SystemClock(), limits=limits),

@@ -1,52 +1,67 @@
 """An estimate is the price that a session of these terms will have, times the images."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.tariff import unit_price
-from gateway.estimate import IMAGES_MAX, price
+from billing.pricing import Priced, Question
+from gateway.estimate import IMAGES_MAX, estimate_of
 from tests.unit.gateway.house import MODEL, House
 from wire.balances import format_tokens
-from wire.frames import SIDE_MAX, SIDE_STEP, Tier
-from wire.models import SIZE_CLASSES, ModelSpec
-
-sides = st.integers(1, SIDE_MAX // SIDE_STEP).map(lambda n: n * SIDE_STEP)
+from wire.frames import Tier
 
 
-@given(
-    size_class=st.sampled_from(SIZE_CLASSES),
-    height=sides,
-    width=sides,
-    tier=st.sampled_from(Tier),
-    images=st.integers(1, IMAGES_MAX),
-)
-def test_an_estimate_is_what_will_be_charged(
-    size_class: str, height: int, width: int, tier: Tier, images: int
-) -> None:
-    spec = ModelSpec(model="m", version="1", source="s", size_class=size_class)
-    estimate = price(spec, size=(height, width), tier=tier, images=images)
-    charged = unit_price(size_class=size_class, height=height, width=width, tier=tier)
-    assert estimate.unit_millitokens == charged
-    assert estimate.millitokens == charged * images
-    assert estimate.tokens == format_tokens(charged * images)
+async def ask(house: House, key: str = "key-a", **params: Any) -> tuple[int, Any]:
+    """Return the status and the body of an answer about the house's model at 640."""
+    async with house.client(key) as client:
+        response = await client.get("/yolo/estimate", params={"model": MODEL.model} | params)
+    return response.status_code, response.json()
+
+
+@given(price=st.integers(1, 10**9), images=st.integers(1, IMAGES_MAX))
+def test_an_estimate_is_the_price_times_the_images(price: int, images: int) -> None:
+    question = Question(model="m", height=640, width=384, tier=Tier.PRIORITY, images=3)
+    priced = Priced(unit_price=price, tariff="v7", plan="gold", size_class="s", task="detect")
+    estimate = estimate_of(question, priced, images=images)
+    assert (estimate.unit_millitokens, estimate.millitokens) == (price, price * images)
+    assert estimate.tokens == format_tokens(price * images)
 
 
 async def test_the_published_example_costs_what_it_says(house: House) -> None:
-    async with house.client() as client:
-        response = await client.get(
-            "/yolo/estimate", params={"model": MODEL.model, "img_size": "960x960", "images": 3}
-        )
-    assert response.status_code == 200
-    body = response.json()
+    status, body = await ask(house, img_size="960x960", images=3)
+    assert status == 200
     assert (body["unit_tokens"], body["tokens"], body["millitokens"]) == ("2.250", "6.750", 6_750)
+    assert (body["tariff"], body["plan"], body["task"]) == ("v9", "standard", "detect")
+
+
+async def test_the_callers_own_plan_holds_and_an_operator_may_name_an_account(house: House) -> None:
+    plans = [
+        ("key-b", {}, "half", 500),
+        ("key-operator", {}, "standard", 1_000),
+        ("key-operator", {"account": "b"}, "half", 500),
+    ]
+    for key, params, plan, price in plans:
+        _, body = await ask(house, key, **params)
+        assert (body["plan"], body["unit_millitokens"]) == (plan, price)
+    status, _ = await ask(house, "key-a", account="b")
+    assert status == 404
+
+
+@pytest.mark.parametrize(("at_once", "millitokens"), [(1, 16_000), (7, 16_000), (8, 14_400)])
+async def test_images_are_cheaper_only_when_they_come_at_once(
+    house: House, at_once: int, millitokens: int
+) -> None:
+    _, body = await ask(house, images=16, batch_images=at_once)
+    assert body["millitokens"] == millitokens
 
 
 async def test_an_unknown_model_or_an_impossible_size_has_no_price(house: House) -> None:
-    async with house.client() as client:
-        unknown = await client.get("/yolo/estimate", params={"model": "yolov8q"})
-        size = await client.get("/yolo/estimate", params={"model": MODEL.model, "img_size": "650"})
-        name = await client.get("/yolo/estimate", params={"model": "A B"})
-        tier = await client.get("/yolo/estimate", params={"model": MODEL.model, "tier": "gold"})
-    assert (unknown.status_code, size.status_code) == (404, 422)
-    assert "640 and 672" in size.json()["detail"]
-    assert (name.status_code, tier.status_code) == (422, 422)
+    assert (await ask(house, model="yolov8q"))[0] == 404
+    status, size = await ask(house, img_size="650")
+    assert status == 422
+    assert "640 and 672" in size["detail"]
+    assert (await ask(house, model="A B"))[0] == 422
+    assert (await ask(house, tier="gold"))[0] == 422
+    assert (await ask(house, batch_images=0))[0] == 422

@@ -59,6 +59,13 @@ async def test_an_operator_acts_for_anyone(house: House) -> None:
     assert (await post(house, "/gate/1/renew", RENEW, "key-operator"))[0] == 200
 
 
+async def test_a_batch_price_is_not_for_whoever_asks_for_it(house: House) -> None:
+    status, body = await post(house, "", OPEN | {"batch_images": 8})
+    assert (status, body["type"]) == (403, "urn:framemeter:problem:not-allowed")
+    assert (await post(house, "", OPEN | {"batch_images": 8}, "key-operator"))[0] == 201
+    assert (await post(house, "", OPEN | {"batch_images": 0}))[0] == 422
+
+
 async def test_what_cannot_be_paid_is_402(house: House) -> None:
     status, body = await post(house, "", OPEN | {"account": "poor"}, "key-poor")
     assert (status, body["type"]) == (402, "urn:framemeter:problem:insufficient-tokens")
