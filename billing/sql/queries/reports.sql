@@ -1,16 +1,45 @@
+-- name: sort_in_memory
+set local work_mem = '64MB';
+
+-- name: lost_hours
+select hour from unnest($2::timestamptz[]) as torn (hour)
+where (select sum(h.frames) from usage_hour as h where h.account = $1 and h.hour = torn.hour)
+    is distinct from
+    (select sum(m.frames) from usage_minute as m
+     where m.account = $1 and m.minute >= torn.hour and m.minute < torn.hour + interval '1 hour')
+order by hour;
+
 -- name: usage
+with used as (
+    select stream, epoch, status, hour as start, frames, millitokens, 0::int8 as adjusted
+    from usage_hour where account = $1 and hour >= $4 and hour < $5
+    union all
+    select stream, epoch, status, date_trunc('hour', minute, 'UTC'), frames, millitokens, 0
+    from usage_minute
+    where account = $1 and (minute >= $6 and minute < $7 or minute >= $8 and minute < $9)
+    union all
+    select stream, epoch, 'detected', hour, 0, 0, millitokens
+    from rerating_line where account = $1 and hour >= $2 and hour < $3
+)
 select
-    case when 'stream' = any($4::text[]) then u.stream end as stream,
-    case when 'model' = any($4::text[]) then s.model end as model,
-    case when 'status' = any($4::text[]) then u.status end as status,
-    case when 'hour' = any($4::text[]) then date_trunc('hour', u.minute, 'UTC')
-         when 'day' = any($4::text[]) then date_trunc('day', u.minute, 'UTC') end as start,
+    case when 'stream' = any($10::text[]) then u.stream end as stream,
+    case when 'model' = any($10::text[]) then s.model end as model,
+    case when 'status' = any($10::text[]) then u.status end as status,
+    case when 'tier' = any($10::text[]) then s.tier end as tier,
+    case when 'hour' = any($10::text[]) then u.start
+         when 'day' = any($10::text[]) then date_trunc('day', u.start, 'UTC') end as start,
+    case when 'contract' = any($10::text[]) then s.height end as height,
+    case when 'contract' = any($10::text[]) then s.width end as width,
+    case when 'contract' = any($10::text[]) then s.unit_price end as unit_price,
+    case when 'contract' = any($10::text[]) then s.tariff end as tariff,
     sum(u.frames)::int8 as frames,
-    sum(u.millitokens)::int8 as millitokens
-from usage_minute as u join session as s using (stream, epoch)
-where u.account = $1 and s.account = $1 and u.minute >= $2 and u.minute < $3
-group by 1, 2, 3, 4
-order by start nulls first, stream nulls first, model nulls first, status nulls first;
+    sum(u.millitokens)::int8 as millitokens,
+    sum(u.adjusted)::int8 as adjusted
+from used as u join session as s using (stream, epoch)
+where s.account = $1
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+order by start nulls first, stream nulls first, model nulls first, tier nulls first,
+    height, width, unit_price, tariff, status nulls first;
 
 -- name: ledger
 select id, at, kind, debit, credit, amount, reference, account from transfer
@@ -21,7 +50,7 @@ limit $3;
 -- name: stream_bill
 with by_status as (
     select stream, status, sum(frames)::int8 as frames, sum(millitokens)::int8 as millitokens
-    from usage_minute where account = $1 group by stream, status
+    from usage_hour where account = $1 group by stream, status
 )
 select s.stream, least(sum(s.captured), 9223372036854775807)::int8 as captured,
     least(sum(greatest(s.published, s.last_seq + 1, upper(s.covered))), 9223372036854775807)::int8
