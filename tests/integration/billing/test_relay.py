@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from billing.alerts import Alerts
 from billing.audit import audit
 from billing.relay import Relay, balance_key, open_redis
 from tests.integration.billing.house import ACCOUNT, House
 from tests.stack.running import RunningStack
 from wire import balances
+from wire.balances import BalanceAlert
 from wire.clock import SystemClock
 from wire.kafka import TopicPartition
 
@@ -71,6 +73,43 @@ async def test_valkey_and_the_topic_get_the_newest_balance(busy_house: House, re
     assert [each.version for each in news] == sorted(each.version for each in news)
     report = await audit(house.pool, redis=redis, kafka=None, topics=None)
     assert report.ok, report.checks
+
+
+async def read_alerts(house: House, count: int) -> list[tuple[bytes, bytes]]:
+    """Return the keys and values of the topic's first alerts, among its balances."""
+    found: list[tuple[bytes, bytes]] = []
+    async with house.kafka.reader(client_id="test", from_start=True) as reader:
+        reader.assign([TopicPartition(house.topics.balances, 0)])
+        while len(found) < count:
+            record = await reader.getone()
+            if isinstance(balances.decode_news(record.value), BalanceAlert):
+                found.append((record.key, record.value))
+    return found
+
+
+async def test_alerts_are_told_in_order_beside_balances_and_a_repeat_is_the_same(
+    busy_house: House, redis: Redis
+) -> None:
+    house = busy_house
+    await Alerts(house.pool, SystemClock()).set_thresholds(ACCOUNT, [60_000, 30_000])
+    for available in (50_000, 70_000, 10_000):
+        await house.pool.execute("update balance set available = $1", available)
+
+    async def is_told() -> bool:
+        waiting = "select count(*) from alert_event where published_at is null"
+        return await house.pool.fetchval(waiting) == 0
+
+    async with relaying(house, redis):
+        await house.until(is_told)
+        # As after a death between the broker's answer and the mark.
+        await house.pool.execute("update alert_event set published_at = null where id = 1")
+        await house.until(is_told)
+    told = await read_alerts(house, 4)
+    alerts = [balances.decode_alert(value) for _, value in told]
+    expected = [(60_000, 3), (60_000, 5), (30_000, 5), (60_000, 3)]
+    assert [(alert.threshold, alert.version) for alert in alerts] == expected
+    assert [key.decode() for key, _ in told] == [alert.key for alert in alerts]
+    assert told[3] == told[0]
 
 
 async def test_an_emptied_valkey_is_filled_again(busy_house: House, redis: Redis) -> None:
