@@ -64,7 +64,7 @@ async def test_the_reports_agree_with_the_answers(place: Place) -> None:
         }
         charges = [row["millitokens"] for row in ledger if row["kind"] == "charge"]
         assert sum(charges) == 2_000
-        assert table.splitlines()[1] == "api.acme.r1.0,3,2.000,2000"
+        assert table.splitlines()[1] == "api.acme.r1.0,3,2.000,2000,0.000,0"
         async with place.client("poor") as client:
             assert (await client.get("/v1/usage")).json()["rows"] == []
             assert (await client.get("/v1/ledger")).json()["transfers"] == []
