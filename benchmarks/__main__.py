@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import biller, delay, detector, latency, memory
+from benchmarks import biller, delay, detector, funding, latency, memory
 from benchmarks.ground import Site
 from benchmarks.machine import commit, this_machine
 from benchmarks.record import Measured, record, to_line
@@ -39,6 +39,7 @@ class Benchmark(StrEnum):
     BILLER = "biller"
     DELAY = "delay"
     MEMORY = "memory"
+    FUNDING = "funding"
 
 
 MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
@@ -47,6 +48,7 @@ MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.BILLER: biller.measure,
     Benchmark.DELAY: delay.measure,
     Benchmark.MEMORY: memory.measure,
+    Benchmark.FUNDING: funding.measure,
 }
 
 

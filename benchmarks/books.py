@@ -49,9 +49,12 @@ class Books:
         self._sessions = Sessions(pool, target.clock, SESSION_TTL_S)
 
     async def open_account(self, account: str, *, frames: int) -> None:
-        """Make an account that can pay for so many frames."""
+        """Make an account that can pay for so many frames, and for as many again.
+
+        A balance that would just suffice is shared out in small grants.
+        """
         await self._accounts.create(account)
-        await self._accounts.top_up(account, frames * PRICE, "bench")
+        await self._accounts.top_up(account, 2 * frames * PRICE, "bench")
 
     async def open_session(self, account: str, stream: str, *, frames: int) -> OpenedSession:
         """Open a session and have all its frames granted."""

@@ -99,6 +99,18 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             ("charged exactly", _figure("exact")),
         ),
     ),
+    "funding": (
+        "Renewals of one account's streams",
+        (
+            ("renewals/s", _figure("renewals_per_second")),
+            ("p50, ms", _figure("p50_ms")),
+            ("p99, ms", _figure("p99_ms")),
+            ("a transaction each", _figure("usual_renewals_per_second")),
+            ("together / each", _figure("together_to_usual")),
+            ("streams", _parameter("streams")),
+            ("held exactly", _figure("exact")),
+        ),
+    ),
     "memory": (
         "Memory of the biller while it charges (MiB)",
         (
