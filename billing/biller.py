@@ -266,6 +266,9 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _move_watermark(self, action: MoveWatermark) -> None:
         try:
             await self._ports.writer.move_watermark(action)
+        except Fenced:
+            log.info("another biller owns the partition now", partition=action.partition)
+            self._act(self._protocol.fenced(action.partition, action.era))
         except Retryable as error:
             log.info("watermark not moved", partition=action.partition, reason=str(error))
 

@@ -74,9 +74,14 @@ class ReadToEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveWatermark:
-    """Tell the ledger that all that was there at `at` is in it. It never moves the position."""
+    """Tell the ledger that all that was there at `at` is in it. It never moves the position.
+
+    Answer `fenced` when the ledger knows another owner: an idle partition has no batch to learn it
+    from, and its watermark would stand still for ever.
+    """
 
     partition: int
+    era: int
     owner_epoch: int
     at: datetime
 
@@ -158,7 +163,9 @@ class BillerProtocol:
 
     def _at_end(self, partition: int, state: _Partition, end: ReadToEnd) -> list[Action]:
         actions: list[Action] = [
-            MoveWatermark(partition=partition, owner_epoch=state.owner_epoch, at=end.at)
+            MoveWatermark(
+                partition=partition, era=state.era, owner_epoch=state.owner_epoch, at=end.at
+            )
         ]
         if end.offset > state.told_offset:  # what lay between were control records
             state.told_offset = end.offset

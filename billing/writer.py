@@ -75,15 +75,17 @@ class Writer:
             await connection.execute(sql("biller.rewind"), self._topic, partition, owner_epoch)
 
     async def move_watermark(self, action: MoveWatermark) -> None:
-        """Say that the partition has been read to its end; nothing happens once we are fenced."""
+        """Say that the partition has been read to its end; raise `Fenced` or `Retryable`."""
         async with connected(self._pool) as connection:
-            await connection.execute(
+            done = await connection.execute(
                 sql("biller.move_watermark"),
                 self._topic,
                 action.partition,
                 action.owner_epoch,
                 action.at,
             )
+        if done != "UPDATE 1":
+            raise Fenced
 
     async def write(
         self, partition: int, owner_epoch: int, batch: UsageBatch, watermark: datetime | None

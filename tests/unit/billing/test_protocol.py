@@ -97,9 +97,11 @@ class World(RuleBasedStateMachine):
                 self.pending[member] += [each for each in done if not isinstance(each, Seek)]
             case WriteBatch(era=era):
                 self.pending[member] += self._write(protocol, action, era, fails)
-            case MoveWatermark():
+            case MoveWatermark(era=era):
                 if action.owner_epoch == self.epoch:
                     self.watermarks += 1
+                else:
+                    self.pending[member] += protocol.fenced(0, era)
             case CommitOffset():
                 assert action.offset <= self.log
 
@@ -211,6 +213,16 @@ def test_an_idle_partition_tells_its_end_and_its_lag_once() -> None:
     protocol = BillerProtocol()
     era = ready(protocol)
     end = ReadToEnd(at=NOW, offset=9)
-    moved = MoveWatermark(partition=0, owner_epoch=5, at=NOW)
+    moved = MoveWatermark(partition=0, era=era, owner_epoch=5, at=NOW)
     assert protocol.fetched(0, era, [], end) == [moved, CommitOffset(partition=0, offset=9)]
     assert protocol.fetched(0, era, [], end) == [moved]
+
+
+def test_an_idle_partition_learns_from_its_watermark_that_another_owns_it() -> None:
+    protocol = BillerProtocol()
+    era = ready(protocol)
+    (moved,) = protocol.fetched(0, era, [], ReadToEnd(at=NOW, offset=7))
+    assert isinstance(moved, MoveWatermark)
+    (claim,) = protocol.fenced(0, moved.era)
+    assert isinstance(claim, Claim)
+    assert protocol.fenced(0, moved.era) == [], "an older watermark says nothing any more"

@@ -1,0 +1,313 @@
+"""A detector's hold on one input partition: the real `lane`, with its producer step by step.
+
+What `lanes.py` and `wire.transactions` do is here a table of steps, each of which may fail
+before or after its effect, arrive late, or never end because the process dies.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from consumers.detector import lane as protocol
+from consumers.detector.lane import Lane, Taken
+from consumers.detector.metering import Outcome, usage_of
+from tests.simulation.kafka import Fate, Target
+from tests.simulation.ledger import FRAME_AGE_S, moment
+from wire.usage import Status, UsageEvent
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+OPENING = ("fence", "scrub", "abort", "read")
+"""The order on which exactly-once rests."""
+STABLE_READ = True
+"""Offsets of undecided transactions are waited for (`require_stable`)."""
+STALE_S = 0.5
+"""How much older than its greatest age a frame may be when its transaction is committed."""
+STATUSES = (*[Status.DETECTED] * 6, Status.CACHED, Status.FAILED, Status.REJECTED)
+
+
+class Seen:
+    """A detection as it is read: which message it was made of, in which life of a lane."""
+
+    __slots__ = ("key", "life", "offset")
+
+    def __init__(self, offset: int, key: protocol.FrameKey, life: tuple[int, int]) -> None:
+        self.offset = offset
+        self.key = key
+        self.life = life
+
+
+class Told:
+    """A usage event as the biller's `read` takes it: decoded."""
+
+    __slots__ = ("data", "time")
+
+    def __init__(self, data: UsageEvent, now: float) -> None:
+        self.data = data
+        self.time = moment(now)
+
+
+Result = tuple[Seen, Outcome, float]
+"""A detection, its outcome, and when its frame was captured."""
+
+
+class LaneActor:
+    """One lane at work in process `process`."""
+
+    __slots__ = (
+        "_epoch",
+        "_generation",
+        "_life",
+        "_lingers",
+        "_offset",
+        "_position",
+        "_stage",
+        "_task",
+        "_todo",
+        "_world",
+        "closed",
+        "frozen_until",
+        "index",
+        "lane",
+        "name",
+        "process",
+    )
+
+    def __init__(self, world: "World", index: int, process: int, life: int) -> None:
+        self._world = world
+        self.index = index
+        self.process = process
+        self.name = f"lane {index} of detector {process}, life {life}"
+        self.frozen_until = 0.0
+        self.lane: Lane[int, Result] = Lane()
+        self.closed = False
+        self._life = life
+        self._position = world.offsets[index].value  # where a consumer starts, until it is sought
+        self._todo: list[tuple[int, int]] = []
+        self._task: protocol.Open | protocol.Transact[Result] | protocol.Wait | None = None
+        self._stage = 0
+        self._epoch = 0
+        self._offset = 0
+        self._generation = world.generation
+        self._lingers = False
+        self.report(protocol.Assigned())
+
+    def report(self, event: protocol.Event[int, Result]) -> None:
+        """Tell the protocol and do what it answers."""
+        for action in self.lane.handle(event):
+            if self._world.trace:
+                self._world.trace(f"{self.name}: {type(event).__name__} -> {action}")
+            match action:
+                case protocol.Process(era=era, messages=messages):
+                    self._todo += [(era, message.work) for message in messages]
+                case protocol.Open() | protocol.Transact() | protocol.Wait():
+                    self._task, self._stage = action, 0
+                case protocol.Start(offset=offset):
+                    self._position = offset
+                case protocol.Abandon():
+                    self._stop()
+                case protocol.Linger():
+                    self._lingers = True
+                case protocol.Close():
+                    self._stop()
+                    self.closed = True
+
+    def fail(self, reason: str) -> None:
+        """Report a failure of what is under way."""
+        self.report(protocol.Failed(era=self.lane.era, reason=reason))
+
+    def report_revoked(self) -> None:
+        """Tell the lane that its partition is gone."""
+        self.report(protocol.Revoked())
+
+    def step(self) -> bool:
+        """Do one thing of those that may happen now; False: there is nothing to do."""
+        roll = self._world.chance.roll()
+        if roll < 0.15 and self._fetch():
+            return True
+        if self._task is not None and (roll < 0.65 or not self._todo):
+            self._work()
+        elif self._todo:
+            self._finish()
+        elif self._lingers:
+            self.report(protocol.GraceOver())
+        else:
+            return self._fetch()
+        return True
+
+    def _fetch(self) -> bool:
+        world, lane = self._world, self.lane
+        start, frames = self._position, world.inputs[self.index]
+        if start >= len(frames):
+            return False
+        if not lane.takes and not world.chance.fault("frames handed out unasked"):
+            return False
+        end = min(len(frames), start + 1 + world.chance.below(5))
+        if lane.takes:
+            self._position = end
+        self.report(
+            protocol.Fetched(
+                messages=tuple(
+                    [
+                        Taken(offset=offset, key=frames[offset].key, work=offset)
+                        for offset in range(start, end)
+                    ]
+                )
+            )
+        )
+        return True
+
+    def _finish(self) -> None:
+        """Finish one frame or a few, as a batch does, in any order."""
+        for _ in range(1 + self._world.chance.below(3)):
+            if self._todo:
+                self._finish_one()
+
+    def _finish_one(self) -> None:
+        world, todo = self._world, self._todo
+        era, offset = todo.pop(world.chance.below(min(len(todo), 4)))
+        frame = world.inputs[self.index][offset]
+        fresh = world.now <= frame.captured_at + FRAME_AGE_S
+        status = STATUSES[world.chance.below(len(STATUSES))] if fresh else Status.EXPIRED
+        outcome = Outcome(identity=frame.identity, status=status, at=moment(world.now))
+        seen = Seen(offset, frame.key, (self._life, era))
+        if not fresh:
+            world.chance.counts["frames expired"] += 1
+        self.report(
+            protocol.Finished(era=era, offset=offset, result=(seen, outcome, frame.captured_at))
+        )
+
+    def _stop(self) -> None:
+        """Cancel what runs: a request of it may be in the network already. Drop the work."""
+        task, self._task = self._task, None
+        chance = self._world.chance
+        if isinstance(task, protocol.Transact) and chance.roll() < 0.3 and not chance.calm:
+            self._world.later(self._request(task))
+        if chance.roll() < 0.5:
+            self._todo.clear()
+
+    def crash(self) -> None:
+        """Die with the process."""
+        self._stop()
+        self._todo.clear()
+        self.closed = True
+
+    # The producer -------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        task, world = self._task, self._world
+        if isinstance(task, protocol.Wait):
+            self._task = None
+            self.report(protocol.Waited(era=task.era))
+            return
+        assert task is not None
+        if isinstance(task, protocol.Open) and self._stage == 0:
+            self._generation = world.generation
+        if self._generation != world.generation:
+            self.fail("connection lost")
+            return
+        chance = world.chance
+        if chance.fault("lane request lost"):
+            self.fail("request lost")
+            return
+        request = self._request(task)
+        if chance.fault("lane request late"):
+            world.later(request)
+            self.fail("request late")
+            return
+        done = request()
+        if done is False or chance.fault("lane answer lost"):
+            if done is False:
+                chance.counts["lane fenced"] += 1
+            self.fail("fenced" if done is False else "answer lost")
+        elif done:
+            self._stage += 1
+            self._next(task)
+
+    def _next(self, task: "protocol.Open | protocol.Transact[Result]") -> None:
+        if isinstance(task, protocol.Open):
+            if self._stage == len(OPENING):
+                self._task = None
+                self.report(protocol.Opened(era=task.era, offset=self._offset))
+        elif self._stage == 4:
+            self._task = None
+            self.report(protocol.Committed(era=task.era))
+
+    def _request(
+        self, task: "protocol.Open | protocol.Transact[Result]"
+    ) -> Callable[[], bool | None]:
+        """Return the next request: True done, False refused, None to be asked again."""
+        if isinstance(task, protocol.Transact):
+            return self._transaction(task)
+        epoch, era = self._epoch, task.era
+        match OPENING[self._stage]:
+            case "fence":
+                return lambda: self._fence(era)
+            case "scrub":
+                return lambda: self._scrub(epoch)
+            case "abort":
+                return lambda: self._abort(epoch)
+            case step:
+                assert step == "read"
+                return self._read
+
+    def _fence(self, era: int) -> bool | None:
+        epoch = self._world.coordinators[self.index].start(self._world.now)
+        if epoch is None:
+            return None
+        if era == self.lane.era and not self.closed:  # else nobody waits for the answer
+            self._epoch = epoch
+        return True
+
+    def _scrub(self, epoch: int) -> bool | None:
+        world = self._world
+        detections, usage = world.column(self.index)
+        done = self._send(epoch, detections, [None]) and self._send(epoch, usage, [None])
+        return done and self._send(epoch, world.offsets[self.index], [0])
+
+    def _abort(self, epoch: int) -> bool:
+        world = self._world
+        return world.coordinators[self.index].end(epoch, Fate.ABORTED, world.now)
+
+    def _read(self) -> bool | None:
+        offset = self._world.offsets[self.index]
+        if STABLE_READ and offset.pending is not None:
+            return None
+        self._offset = offset.value
+        return True
+
+    def _transaction(self, action: "protocol.Transact[Result]") -> Callable[[], bool | None]:
+        world, index, epoch, stage = self._world, self.index, self._epoch, self._stage
+        detections, usage = world.column(index)
+        if stage == 0:
+            return lambda: self._send(epoch, detections, [seen for seen, _, _ in action.results])
+        if stage == 1:
+            events = usage_of(outcome for _, outcome, _ in action.results)
+            return lambda: self._send(epoch, usage, [Told(event, world.now) for event in events])
+        if stage == 2:
+            return lambda: self._send(epoch, world.offsets[index], [action.next_offset])
+        coordinator = world.coordinators[index]
+        if self._stale(action):
+            return lambda: False
+        return lambda: coordinator.end(epoch, Fate.COMMITTED, world.now)
+
+    def _stale(self, action: "protocol.Transact[Result]") -> bool:
+        """Say whether a result is too old to be committed: nobody waits for its money any more."""
+        oldest = self._world.now - FRAME_AGE_S - STALE_S
+        return any(
+            outcome.status is Status.DETECTED and captured_at < oldest
+            for _, outcome, captured_at in action.results
+        )
+
+    def _send(self, epoch: int, target: Target, values: list[object]) -> bool | None:
+        """Let the coordinator know the partition, then write to it."""
+        world = self._world
+        coordinator = world.coordinators[self.index]
+        added = coordinator.add(epoch, target, world.now)
+        if not added:
+            return added
+        producer = coordinator.producer
+        if world.chance.fault("lane request late"):  # known to the coordinator, not yet written
+            world.later(lambda: target.write(producer, epoch, values))  # type: ignore[arg-type]
+            return False
+        return target.write(producer, epoch, values)  # type: ignore[arg-type]
