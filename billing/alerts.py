@@ -102,6 +102,21 @@ class Alerts:
 
         return await in_transaction(self._pool, work)
 
+    async def remove_thresholds(self, account: str, thresholds: Iterable[int]) -> AlertStatus:
+        """Remove these thresholds, or all when none is given; raise `Rejected` for one not set."""
+        unwanted = set(thresholds)
+
+        async def work(connection: Any) -> AlertStatus:
+            await lock_balance(connection, account)
+            known = {each.threshold for each in (await _status(connection, account)).thresholds}
+            if unwanted - known:
+                raise Rejected(f"not all of these are thresholds of {account}: see what is set")
+            left = list(known - unwanted) if unwanted else []
+            await connection.execute(sql("alerts.keep_thresholds"), account, left)
+            return await _status(connection, account)
+
+        return await in_transaction(self._pool, work)
+
     async def set_webhook(self, account: str, url: str) -> str:
         """Send the account's alerts to `url` from now on; return the new secret, told this once.
 

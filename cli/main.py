@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import accounts, models, money, stack, streams, terminal, topics
+from cli import accounts, alerts, models, money, stack, streams, terminal, topics
 from cli.demo.command import demo
 from cli.deployment import DEFAULT_FOLDER, adopt_local_stack
 from cli.run import run
@@ -33,6 +33,7 @@ def build_app() -> typer.Typer:
     app.command("run")(run)
     app.add_typer(topics.build(), name="topics")
     app.add_typer(accounts.build(), name="accounts")
+    app.add_typer(alerts.build(), name="alerts")
     app.add_typer(streams.build(), name="streams")
     app.add_typer(models.build(), name="models")
     app.command("estimate")(money.estimate)
