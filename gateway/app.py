@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway import (
     accounts,
+    alerts,
     detect,
     estimate,
     health,
@@ -39,6 +40,7 @@ KINDS = (
     accounts.NewAccount,
     accounts.NewTopUp,
     accounts.TopUpView,
+    *alerts.KINDS,
     detect.DetectAnswer,
     detect.DetectRequest,
     estimate.Estimate,
@@ -64,6 +66,7 @@ class Deps:
 
     keys: Authenticator
     accounts: accounts.AccountBook
+    alerts: alerts.AlertBook
     reports: Reports
     sessions: sessions.SessionBook
     prices: estimate.PriceBook
@@ -119,6 +122,7 @@ def create_app(deps: Deps) -> FastAPI:
         models.router(deps.registry, deps.keys),
         sessions.router(deps.sessions, deps.keys),
         accounts.router(deps.accounts, deps.reports, deps.keys),
+        alerts.router(deps.alerts, deps.keys),
         usage.router(deps.reports, deps.keys, deps.clock),
         health.router(deps.needed, deps.useful, deps.metrics),
     ):

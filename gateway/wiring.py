@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from billing.accounts import Accounts
+from billing.alerts import Alerts
 from billing.catalog import Catalog
 from billing.database import connected
 from billing.pricing import Prices
@@ -69,6 +70,7 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
     return Deps(
         keys=Authenticator(accounts, clock),
         accounts=accounts,
+        alerts=Alerts(pool, clock, allow_private=settings.webhook_private_addresses),
         reports=PoolReports(pool),
         sessions=sessions,
         prices=Prices(pool, clock),

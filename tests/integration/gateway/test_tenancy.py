@@ -42,6 +42,7 @@ async def test_anothers_things_look_like_nothing(place: Place) -> None:
             ("POST", "/v1/sessions/{}/1/renew", ("gate", "nothing"), RENEW),
             ("POST", "/v1/sessions/{}/1/close", ("gate", "nothing"), CLOSE),
             ("GET", "/v1/account?account={}", ("acme", "nobody"), None),
+            ("GET", "/v1/account/alerts?account={}", ("acme", "nobody"), None),
             ("GET", "/v1/ledger?account={}", ("acme", "nobody"), None),
             ("GET", "/v1/usage?account={}", ("acme", "nobody"), None),
         ]

@@ -39,6 +39,7 @@ from gateway.valkey import Valkey
 from gateway.virtual_streams import LineKey
 from pipeline.line import Contract, Line
 from pipeline.sessions_memory import MemorySessions
+from tests.unit.gateway.alerts_memory import MemoryAlerts
 from tests.unit.gateway.detector_memory import MemoryDetector
 from wire.balances import Balance
 from wire.clock import ManualClock, SystemClock
@@ -76,6 +77,7 @@ class MemoryBooks:
         self.rows: list[UsageRow] = []
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.broken: Exception | None = None
+        self.alerts = MemoryAlerts(self.accounts)
 
     async def authenticate(self, secret: str) -> Caller:
         self.looked_up += 1
@@ -212,6 +214,7 @@ def built(*, timeout_s: float = 2.0) -> Iterator[House]:
     deps = Deps(
         keys=Authenticator(books, clock),
         accounts=books,
+        alerts=books.alerts,
         reports=books,
         sessions=OwnedSessions(sessions),
         prices=books,
