@@ -14,7 +14,7 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from billing import recount
+from billing import recount, sealer
 from billing.database import connected
 from billing.queries import sql
 from billing.relay import balance_key
@@ -102,15 +102,58 @@ async def _held(connection: Any) -> Check:
 
 async def _charges(connection: Any) -> Check:
     row = await connection.fetchrow(sql("audit.charges"))
-    odd = await connection.fetch(sql("audit.minutes"))
-    names = [f"{each['stream']}/{each['epoch']}" for each in odd]
+    odd = await connection.fetch(sql("audit.hours"))
     return Check(
-        name="charges = charged frames x unit price = usage minutes",
+        name="charges = charged frames x unit price = usage hours",
         ok=row["charged"] == row["priced"] == row["itemised"] and not odd,
         detail=(
             f"transfers {format_tokens(row['charged'])}, sessions {format_tokens(row['priced'])},"
-            f" minutes {format_tokens(row['itemised'])}" + _named("; differs for", names)
+            f" hours {format_tokens(row['itemised'])}" + _named("; differs for", _sessions(odd))
         ),
+    )
+
+
+async def _minutes(connection: Any) -> Check:
+    rows = await connection.fetch(sql("audit.minutes"))
+    return _nobody("hours = minutes", _sessions(rows))
+
+
+def _sessions(rows: Iterable[Any]) -> list[str]:
+    return [f"{row['stream']}/{row['epoch']}" for row in rows]
+
+
+async def _references(connection: Any) -> Check:
+    rows = await connection.fetch(sql("audit.references"))
+    return _nobody(
+        "no reference twice", (f"{r['kind']} {r['reference']} of {r['account']}" for r in rows)
+    )
+
+
+async def _reratings(connection: Any) -> Check:
+    rows = await connection.fetch(sql("audit.reratings"))
+    return _nobody("re-ratings are paid", (row["name"] for row in rows))
+
+
+async def _seals(connection: Any) -> Check:
+    """Walk the hash chain; what is not sealed yet is a fault only if a biller passed it by."""
+    chain = await sealer.verify(connection)
+    row = await connection.fetchrow(sql("seal.unsealed"))
+    faults = [chain.first_fault] if chain.first_fault else []
+    if chain.faults > 1:
+        faults.append(f"and {chain.faults - 1} after it")
+    if row["slipped_in"] is not None:
+        faults.append(f"transfer {row['slipped_in']} was slipped in behind the chain")
+    if row["transfers"] and row["biller_seen"] and row["biller_seen"] - row["oldest"] > GRACE:
+        faults.append(
+            f"since {row['oldest'].isoformat()} nothing is sealed: look for a transaction that"
+            " does not end (pg_stat_activity) and into the biller's log"
+        )
+    head = f"; chain head {chain.position}:{chain.hash.hex()}" if chain.position else ""
+    waiting = f", {row['transfers']} wait to be sealed" if row["transfers"] else ""
+    return Check(
+        name="transfers are sealed and untouched",
+        ok=not faults,
+        detail="; ".join(faults or [f"{chain.verified} verified{waiting}{head}"]),
     )
 
 
@@ -140,6 +183,10 @@ _LEDGER_CHECKS: Sequence[Callable[[Any], Awaitable[Check]]] = (
     _balances,
     _held,
     _charges,
+    _minutes,
+    _references,
+    _reratings,
+    _seals,
     _coverage,
     _unbillable,
 )

@@ -35,6 +35,11 @@ class BillerMetrics:
             "Sessions ended by the janitor",
             registry=registry,
         )
+        self.sealed_transfers = Counter(
+            "framemeter_biller_sealed_transfers",
+            "Transfers added to the hash chain",
+            registry=registry,
+        )
         self.balances_told = Counter(
             "framemeter_biller_balances_told",
             "Balances published by the relay",

@@ -56,11 +56,15 @@ async def test_sound_books_pass(used_house: House) -> None:
         ),
         (
             "update session set charged_frames = charged_frames + 1 where stream = 'gate'",
-            ["charges = charged frames x unit price = usage minutes"],
+            ["charges = charged frames x unit price = usage hours"],
+        ),
+        (
+            "update usage_hour set frames = frames + 1 where status = 'rejected'",
+            ["charges = charged frames x unit price = usage hours", "hours = minutes"],
         ),
         (
             "update usage_minute set frames = frames + 1 where status = 'rejected'",
-            ["charges = charged frames x unit price = usage minutes"],
+            ["hours = minutes"],
         ),
         (
             "update session set last_seq = 7 where stream = 'gate'",
