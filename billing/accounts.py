@@ -18,6 +18,7 @@ from wire.balances import Balance
 from wire.clock import Clock
 from wire.errors import Rejected, UnknownAccount
 from wire.names import is_name, name_rule
+from wire.sessions import WhenUnreachable
 
 AMOUNT_MAX = 10**15
 """In millitokens: far above any real top-up, far below what 64 bits hold."""
@@ -93,6 +94,17 @@ class Accounts:
         if row is None:
             raise UnknownAccount(f"there is no account {account!r}")
         return Balance(**row)
+
+    async def set_policy(self, account: str, policy: WhenUnreachable) -> None:
+        """Say what the account's streams do while billing is away; from their next renewal on.
+
+        Raises `UnknownAccount`.
+        """
+        async with connected(self._pool) as connection:
+            known = is_name(account)
+            told = known and await connection.fetchval(sql("accounts.set_policy"), account, policy)
+        if not told:
+            raise UnknownAccount(f"there is no account {account!r}")
 
     async def create_key(self, account: str | None, scopes: tuple[str, ...]) -> NewKey:
         """Make an API key; its secret is told this once. No account: an operator's key."""

@@ -112,6 +112,12 @@ class Renewals:
             raise outcome
         return outcome
 
+    def belongs(self, stream: str, account: str) -> None:
+        """Note whose stream this is, so that it shares a lane with the account's others."""
+        if len(self._owners) >= OWNERS_KNOWN_MAX:
+            self._owners.clear()
+        self._owners[stream] = account
+
     def _lane(self, renewal: Renewal) -> Combiner[Renewal, Grant]:
         """Return the account's lane; a stream not seen before may wait in another, once."""
         owner = renewal.account or self._owners.get(renewal.stream, renewal.stream)
@@ -139,7 +145,8 @@ class Renewals:
         rows = await _lock(connection, batch)
         refusals = [_refusal(renewal, rows.get(renewal.key)) for renewal in batch]
         wishes = _wishes(batch, refusals, rows)
-        self._remember(wishes)
+        for wish in wishes.values():
+            self.belongs(wish.terms.stream, wish.terms.account)
         funds = await lock_funds(connection, (wish.terms.account for wish in wishes.values()))
         decided = _decide(wishes.values(), funds)
         now = self._clock.now()
@@ -165,12 +172,6 @@ class Renewals:
         )
         balance = balances.get(terms.account, known.balance)
         return grant_of(terms, told, balance, known.when_unreachable)
-
-    def _remember(self, wishes: dict[Key, _Wish]) -> None:
-        """Note whose the streams are: a stream never changes its account."""
-        if len(self._owners) > OWNERS_KNOWN_MAX:
-            self._owners.clear()
-        self._owners.update((stream, wish.terms.account) for (stream, _), wish in wishes.items())
 
 
 async def _lock(connection: Any, batch: Sequence[Renewal]) -> dict[Key, Any]:

@@ -63,7 +63,9 @@ class Sessions:
         account's, `InsufficientTokens` when not one frame can be paid, `Rejected`.
         """
         check_open(request)
-        return await in_transaction(self._pool, lambda connection: self._open(connection, request))
+        grant = await in_transaction(self._pool, lambda connection: self._open(connection, request))
+        self._renewals.belongs(request.stream, request.account)
+        return grant
 
     async def _open(self, connection: Any, request: OpenSession) -> Grant:
         if not await connection.fetchval(sql("accounts.exists"), request.account):

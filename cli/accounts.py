@@ -1,4 +1,4 @@
-"""`framemeter accounts`: create accounts, put tokens on them, make and revoke keys."""
+"""`framemeter accounts`: create accounts, put tokens on them, set their policy, make keys."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -11,9 +11,15 @@ from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from wire.balances import MILLITOKENS_PER_TOKEN, Balance
 from wire.errors import Rejected
+from wire.sessions import WhenUnreachable
 
 OPERATOR_SCOPES = ("sessions", "read", "admin")
 USER_SCOPES = ("detect", "read")
+
+_MEANS = {
+    WhenUnreachable.STOP: "stop at once",
+    WhenUnreachable.FINISH: "use up what is granted to them, and then stop",
+}
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 
@@ -24,6 +30,7 @@ def build() -> typer.Typer:
     group.command("create")(create)
     group.command("top-up")(top_up)
     group.command("show")(show)
+    group.command("policy")(policy)
     group.command("key")(key)
     group.command("revoke")(revoke)
     return group
@@ -96,6 +103,26 @@ def _print_balance(balance: Balance) -> None:
         *(terminal.tokens(n) for n in (balance.available, balance.held, balance.receivable))
     )
     terminal.output().print(view)
+
+
+def policy(
+    account: Name,
+    when_unreachable: Annotated[
+        WhenUnreachable,
+        typer.Argument(help="stop: publish nothing; finish: what is paid for already."),
+    ],
+) -> None:
+    """Choose what an account's streams do while billing cannot be reached."""
+    terminal.run(_set_policy(deployment(), account, when_unreachable))
+    terminal.output().print(
+        f"while billing cannot be reached, streams of [bold]{account}[/bold]"
+        f" {_MEANS[when_unreachable]}"
+    )
+
+
+async def _set_policy(target: Deployment, account: str, chosen: WhenUnreachable) -> None:
+    async with database(target) as pool:
+        await Accounts(pool, target.clock).set_policy(account, chosen)
 
 
 def key(

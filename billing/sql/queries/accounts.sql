@@ -10,6 +10,9 @@ select 1 from account where account = $1;
 -- name: balance
 select account, version, available, held, receivable from balance where account = $1;
 
+-- name: set_policy
+update account set when_unreachable = $2 where account = $1 returning account;
+
 -- name: lock_balances
 select account, version, available, held, receivable from balance
 where account = any($1::text[])
