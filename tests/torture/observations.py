@@ -13,14 +13,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the record."""
 
 
-class Model(Observed):
+class Model(Observed, frozen=True, kw_only=True):
     """A registered model; its size class decides the price."""
 
     model: str
     size_class: str
 
 
-class TopUp(Observed):
+class TopUp(Observed, frozen=True, kw_only=True):
     """A top-up that was confirmed. It was sent `times` times under one reference."""
 
     account: str
@@ -29,11 +29,11 @@ class TopUp(Observed):
     times: int
 
 
-class HttpAnswer(Observed):
+class HttpAnswer(Observed, frozen=True, kw_only=True):
     """One request to `/yolo/detect` and what came of it.
 
     `status` is 0 when no answer came; `attempt` counts requests under the same `key` from 1.
-    `millitokens` and `cached` are what an answer 200 said.
+    `millitokens`, `remaining_millitokens` and `cached` are what an answer 200 said.
     """
 
     account: str
@@ -45,12 +45,13 @@ class HttpAnswer(Observed):
     tier: str
     status: int
     millitokens: int | None = None
+    remaining_millitokens: int | None = None
     cached: bool | None = None
     problem: str = ""
     at_s: float
 
 
-class FaultDone(Observed):
+class FaultDone(Observed, frozen=True, kw_only=True):
     """A fault as it was carried out."""
 
     kind: str
@@ -61,7 +62,7 @@ class FaultDone(Observed):
     detail: str = ""
 
 
-class Replayed(Observed):
+class Replayed(Observed, frozen=True, kw_only=True):
     """Offsets `first <= offset < end` of a frames topic that detectors were made to take again.
 
     Such frames may have more than one detection and more than one usage event, of whichever
@@ -74,7 +75,7 @@ class Replayed(Observed):
     end: int
 
 
-class Reproduced(Observed):
+class Reproduced(Observed, frozen=True, kw_only=True):
     """A committed record of `usage` that was written to its partition again, `copies` times."""
 
     partition: int
@@ -82,7 +83,7 @@ class Reproduced(Observed):
     copies: int
 
 
-class Observations(Observed):
+class Observations(Observed, frozen=True, kw_only=True):
     """The record of one run. The addresses are the services' own, past the proxy."""
 
     seed: int
