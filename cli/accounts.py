@@ -1,4 +1,4 @@
-"""`framemeter accounts`: create accounts, put tokens on them, set their policy, make keys."""
+"""`framemeter accounts`: create accounts, fill them, set policy and plan, make keys."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from billing.accounts import Accounts
 from billing.database import migrate
+from billing.tariffs import Tariffs
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from wire.balances import MILLITOKENS_PER_TOKEN, Balance
@@ -31,6 +32,7 @@ def build() -> typer.Typer:
     group.command("top-up")(top_up)
     group.command("show")(show)
     group.command("policy")(policy)
+    group.command("plan")(plan)
     group.command("key")(key)
     group.command("revoke")(revoke)
     return group
@@ -123,6 +125,21 @@ def policy(
 async def _set_policy(target: Deployment, account: str, chosen: WhenUnreachable) -> None:
     async with database(target) as pool:
         await Accounts(pool, target.clock).set_policy(account, chosen)
+
+
+def plan(
+    account: Name,
+    name: Annotated[str, typer.Argument(metavar="PLAN", help="A plan of the tariff in force.")],
+) -> None:
+    """Put an account on a plan. It holds for sessions that open from now on."""
+    changed = terminal.run(_plan(deployment(), account, name))
+    told = "is on plan" if changed else "was on plan"
+    terminal.output().print(f"account [bold]{account}[/bold] {told} {name}")
+
+
+async def _plan(target: Deployment, account: str, name: str) -> bool:
+    async with database(target) as pool:
+        return await Tariffs(pool, target.clock).set_plan(account, name)
 
 
 def key(

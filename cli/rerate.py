@@ -1,4 +1,4 @@
-"""`framemeter tariff rerate`: what a period would have cost under another tariff, and booking it."""
+"""`framemeter tariff rerate`: show what a period would have cost by another tariff, and book it."""
 
 from datetime import UTC, datetime
 from typing import Annotated
