@@ -1,8 +1,8 @@
 """The biller process: `python -m billing`.
 
 Migrates, then reads usage into the ledger, tells balances and alerts, delivers to webhooks, seals
-transfers, and ends sessions whose owners vanished, until SIGTERM. Each waits on its own for what
-it needs.
+transfers, tends the months, and ends sessions whose owners vanished, until SIGTERM. Each waits on
+its own for what it needs.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry
 
-from billing import janitor, sealer
+from billing import growth, janitor, sealer
 from billing.biller import Biller, BillerPorts
 from billing.database import migrate, open_pool
 from billing.deliveries import Deliveries
@@ -55,6 +55,7 @@ async def serve(stop: asyncio.Event, settings: BillingSettings) -> None:
         async with asyncio.TaskGroup() as others:
             others.create_task(relay.run(stop_relay, wake_relay))
             others.create_task(sealer.run(stop_relay, pool, metrics))
+            others.create_task(growth.run(stop, pool, SystemClock(), settings.retention()))
             others.create_task(_deliver_until(stop, settings, pool, metrics))
             others.create_task(_expire_until(stop, settings, pool, metrics))
             try:

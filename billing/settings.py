@@ -2,6 +2,7 @@
 
 from pydantic import Field, SecretStr
 
+from billing.growth import Retention
 from billing.janitor import EXPIRY_SLACK_S, FRAME_AGE_S_MAX, Expiry
 from wire.settings import WireSettings
 
@@ -31,6 +32,28 @@ class BillingSettings(WireSettings):
         default=False,
         description="Allow webhooks in private networks and without TLS (tests, closed networks)",
     )
+
+    usage_retention_months: int = Field(
+        default=0,
+        ge=0,
+        le=1_200,
+        description="Whole months of usage by the minute that are kept; sums by the hour stay for"
+        " good; 0 keeps all",
+    )
+    transfer_retention_months: int = Field(
+        default=0,
+        ge=0,
+        le=1_200,
+        description="Whole months of single transfers that are kept; their sums stay for good; 0"
+        " keeps all",
+    )
+
+    def retention(self) -> Retention:
+        """Return how long old months are kept."""
+        return Retention(
+            usage_months=self.usage_retention_months,
+            transfer_months=self.transfer_retention_months,
+        )
 
     def expiry(self) -> Expiry:
         """Return how late is safe for the janitor."""

@@ -49,3 +49,114 @@ from (
     select account, kind, debit, credit, amount, transfers from transfer_carried
 ) as parts
 group by account, kind, debit, credit;
+
+-- Refuse what is no beginning of a month, and the month that runs.
+create function check_month(before timestamptz) returns void
+    language plpgsql set search_path from current as $$
+begin
+    if before is distinct from month_of(before) or before > month_of(now()) then
+        raise exception '% is not the beginning of a month that has begun', before
+            using errcode = 'invalid_parameter_value';
+    end if;
+end $$;
+
+-- Lock against writers what holds a relation's rows of before a moment: the months that end by
+-- then, and the default partition. Returns the months.
+create function lock_months(parent text, before timestamptz) returns regclass[]
+    language plpgsql set search_path from current as $$
+declare
+    leaf regclass;
+    months regclass[];
+begin
+    perform pg_advisory_xact_lock(x'66726d65746d6f6e'::bit(64)::bigint);    -- as in make_months
+    select coalesce(array_agg(c.oid::regclass order by c.relname), '{}') into months
+    from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = parent::regclass and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
+        and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC'
+            <= before;
+    foreach leaf in array months || (parent || '_other')::regclass loop
+        execute format('lock table %s in share row exclusive mode', leaf);
+    end loop;
+    return months;
+end $$;
+
+-- Let go of the minutes of before a month; usage_hour keeps their sums. Returns how many months.
+create function drop_usage_minutes(before timestamptz) returns integer
+    language plpgsql security definer set search_path from current as $$
+declare
+    months regclass[];
+    leaf regclass;
+begin
+    perform check_month(before);
+    months := lock_months('usage_minute', before);
+    if months = '{}' and not exists (select from usage_minute where minute < before) then
+        return 0;
+    end if;
+    if exists (
+        select from (
+            select stream, epoch, date_trunc('hour', minute, 'UTC') as hour, status,
+                sum(frames) as frames, sum(millitokens) as millitokens
+            from usage_minute
+            where minute < before and minute >= coalesce(
+                (select dropped_before from retention where relation = 'usage_minute'), '-infinity')
+            group by 1, 2, 3, 4
+        ) as m left join usage_hour as h using (stream, epoch, hour, status)
+        where h.frames is distinct from m.frames or h.millitokens is distinct from m.millitokens
+    ) then
+        raise exception 'usage_hour does not bear out the minutes of before %: see the audit', before
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    insert into retention as r (relation, dropped_before) values ('usage_minute', before)
+    on conflict (relation) do update
+    set dropped_before = greatest(r.dropped_before, excluded.dropped_before);
+    foreach leaf in array months loop
+        execute format('drop table %s', leaf);
+    end loop;
+    delete from usage_minute where minute < before;
+    return cardinality(months);
+end $$;
+
+-- Let go of the transfers of before a month, all of which must be sealed. Their sums are carried,
+-- and the seal before the first that is kept stays as the chain's anchor. Returns how many months.
+create function drop_transfers(before timestamptz) returns integer
+    language plpgsql security definer set search_path from current as $$
+declare
+    months regclass[];
+    leaf regclass;
+    first_kept bigint;
+begin
+    perform check_month(before);
+    months := lock_months('transfer', before);
+    if months = '{}' and not exists (select from transfer where at < before) then
+        return 0;
+    end if;
+    if exists (select from transfer as t where t.at < before
+               and not exists (select from transfer_seal as s where s.transfer = t.id)) then
+        raise exception 'transfers of before % are not sealed yet: let a biller run', before
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    insert into transfer_carried as c (account, kind, debit, credit, amount, transfers)
+    select account, kind, debit, credit, sum(amount), count(*)
+    from transfer where at < before group by account, kind, debit, credit
+    on conflict (account, kind, debit, credit) do update
+    set amount = c.amount + excluded.amount, transfers = c.transfers + excluded.transfers;
+    insert into retention as r (relation, dropped_before, last_position)
+    select 'transfer', before, coalesce(max(position), 0) from transfer_seal where at < before
+    on conflict (relation) do update
+    set dropped_before = greatest(r.dropped_before, excluded.dropped_before),
+        last_position = greatest(r.last_position, excluded.last_position);
+    foreach leaf in array months loop
+        execute format('drop table %s', leaf);
+    end loop;
+    alter table transfer_other disable trigger transfer_rows_stay;
+    delete from transfer_other where at < before;
+    alter table transfer_other enable trigger transfer_rows_stay;
+    select min(position) into first_kept from transfer_seal where at >= before;
+    if first_kept is null then
+        select max(position) + 1 into first_kept from transfer_seal;
+    end if;
+    alter table transfer_seal disable trigger transfer_seal_rows_stay;
+    delete from transfer_seal where position < first_kept - 1;
+    alter table transfer_seal enable trigger transfer_seal_rows_stay;
+    return cardinality(months);
+end $$;
