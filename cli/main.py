@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cli import accounts, alerts, models, money, stack, streams, terminal, topics
+from cli import accounts, alerts, models, money, stack, streams, tariff, terminal, topics
 from cli.demo.command import demo
 from cli.deployment import DEFAULT_FOLDER, adopt_local_stack
+from cli.estimate import estimate
+from cli.report import report
 from cli.run import run
 from cli.tail import tail
 from wire.errors import FramemeterError
@@ -36,9 +38,10 @@ def build_app() -> typer.Typer:
     app.add_typer(alerts.build(), name="alerts")
     app.add_typer(streams.build(), name="streams")
     app.add_typer(models.build(), name="models")
-    app.command("estimate")(money.estimate)
+    app.add_typer(tariff.build(), name="tariff")
+    app.command("estimate")(estimate)
     app.command("tail")(tail)
-    app.command("report")(money.report)
+    app.command("report")(report)
     app.command("audit")(money.check)
     return app
 

@@ -23,6 +23,7 @@ from gateway import (
     openapi,
     problems,
     sessions,
+    statement,
     usage,
 )
 from gateway.auth import Authenticator
@@ -50,8 +51,8 @@ KINDS = (
 """The bodies and answers that the API describes."""
 
 
-class Reports(accounts.Ledger, usage.UsageBook, Protocol):
-    """Where ledger and usage are read."""
+class Reports(accounts.Ledger, usage.UsageBook, statement.StatementBook, Protocol):
+    """Where ledger, usage and statements are read."""
 
 
 Step = Callable[[], Awaitable[None]]
@@ -124,6 +125,7 @@ def create_app(deps: Deps) -> FastAPI:
         accounts.router(deps.accounts, deps.reports, deps.keys),
         alerts.router(deps.alerts, deps.keys),
         usage.router(deps.reports, deps.keys, deps.clock),
+        statement.router(deps.reports, deps.keys, deps.clock),
         health.router(deps.needed, deps.useful, deps.metrics),
     ):
         app.include_router(routes)

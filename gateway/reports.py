@@ -8,6 +8,9 @@ import asyncpg
 from billing import reports
 from billing.ledger import Transfer
 from billing.reports import UsageRow
+from billing.statement import figures
+from billing.statement.figures import Statement
+from billing.usage_table import Period
 
 
 class PoolReports:
@@ -27,3 +30,7 @@ class PoolReports:
         return await reports.usage(
             self._pool, account=account, start=start, end=end, group_by=group_by
         )
+
+    async def statement(self, account: str, period: Period, now: datetime) -> Statement:
+        """Return the figures of a statement."""
+        return await figures.statement(self._pool, account=account, period=period, now=now)

@@ -18,6 +18,7 @@ from billing.keys import Caller
 from billing.ledger import Transfer
 from billing.pricing import Priced, Question
 from billing.reports import UsageRow
+from billing.statement.figures import Statement
 from billing.tariff import (
     STANDARD_PLAN,
     TARIFF_V1,
@@ -25,6 +26,7 @@ from billing.tariff import (
     PriceTerms,
     price_of_frame,
 )
+from billing.usage_table import Period
 from gateway.app import Deps, create_app
 from gateway.auth import Authenticator
 from gateway.balances import Remaining
@@ -39,6 +41,7 @@ from gateway.valkey import Valkey
 from gateway.virtual_streams import LineKey
 from pipeline.line import Contract, Line
 from pipeline.sessions_memory import MemorySessions
+from tests.unit.billing.statement.made import made
 from tests.unit.gateway.alerts_memory import MemoryAlerts
 from tests.unit.gateway.detector_memory import MemoryDetector
 from wire.balances import Balance
@@ -115,6 +118,10 @@ class MemoryBooks:
     ) -> list[UsageRow]:
         self.asked.append((account, group_by))
         return self.rows
+
+    async def statement(self, account: str, period: Period, now: datetime) -> Statement:
+        self.asked.append((account, ("statement",)))
+        return made(account=account, period=period, made_at=now)
 
     async def get(self, model: str) -> ModelSpec:
         if model != MODEL.model:
