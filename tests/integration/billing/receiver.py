@@ -31,17 +31,23 @@ class Post:
 
 @dataclass(kw_only=True)
 class Receiver:
-    """`answers` are given in turn, then 200; None: the request is taken and never answered."""
+    """`answers` are given in turn, then 200; None: the request is taken and never answered.
+
+    With a `barrier`, nobody is answered before as many have asked.
+    """
 
     url: str = ""
     answers: list[int | None] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
+    barrier: asyncio.Barrier | None = None
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             self.posts.append(await _read(reader))
             self.came.set()
+            if self.barrier is not None:
+                await self.barrier.wait()
             answer = self.answers.pop(0) if self.answers else 200
             if answer is None:
                 await reader.read()  # until the sender is gone

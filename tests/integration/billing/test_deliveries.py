@@ -123,6 +123,7 @@ async def test_two_that_deliver_the_same_count_one_attempt(
     house: House, alerts: Alerts, sender: Sender, clock: ManualClock
 ) -> None:
     async with receiving(500, 500) as receiver:
+        receiver.barrier = asyncio.Barrier(2)
         await watched(house, alerts, receiver)
         await asyncio.gather(*(deliver(house, sender, clock) for _ in range(2)))
     assert (len(receiver.posts), len({post.id for post in receiver.posts})) == (2, 1)
