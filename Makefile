@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint requirements.lock
 ARGS ?=
+SEEDS ?= 20
+SECONDS ?= 60
+JOBS ?= 1
+SEED ?=
 
-.PHONY: demo test lint fmt bench up down lock clean
+.PHONY: demo test lint fmt bench torture up down lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/framemeter demo $(ARGS)
@@ -26,6 +30,10 @@ fmt: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# SEED=n runs one seed again; results and broken runs lie in .framemeter/torture.
+torture: $(VENV)/.dev
+	$(BIN)/python -m tests.torture --seeds $(SEEDS) --seconds $(SECONDS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 up down: $(VENV)/.demo
 	$(BIN)/framemeter $@ $(ARGS)
