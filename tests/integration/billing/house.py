@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from billing import batches
 from billing.accounts import Accounts
 from billing.biller import Biller, BillerPorts
 from billing.metrics import BillerMetrics
@@ -74,6 +75,16 @@ class House:
     def writer(self, owner: str = "test") -> Writer:
         """Return a writer into this ledger."""
         return Writer(self.pool, SystemClock(), topic=self.topics.usage, owner=owner)
+
+    async def write(self, *events: UsageEvent, partition: int = 0) -> None:
+        """Put usage into the ledger as a biller would, after what is there."""
+        writer = self.writer()
+        claim = await writer.claim(partition)
+        values = [
+            (claim.next_offset + place, usage.encode(each, at=each.captured_at))
+            for place, each in enumerate(events)
+        ]
+        await writer.write(partition, claim.owner_epoch, batches.read(values), None)
 
     @contextlib.asynccontextmanager
     async def biller(self) -> AsyncIterator[None]:

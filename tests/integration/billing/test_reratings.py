@@ -8,7 +8,6 @@ from fractions import Fraction
 import asyncpg
 import pytest
 
-from billing import batches
 from billing.audit import audit
 from billing.rerating import Rerating
 from billing.reratings import Outcome, Reratings
@@ -16,10 +15,9 @@ from billing.tariff import TARIFF_V1
 from billing.tariff_document import encode
 from billing.tariffs import Tariffs
 from tests.integration.billing.house import ACCOUNT, CAPTURED_AT, House, event
-from wire import usage
 from wire.clock import SystemClock
 from wire.errors import Rejected, UnknownAccount
-from wire.usage import Status, UsageEvent
+from wire.usage import Status
 
 pytestmark = pytest.mark.integration
 
@@ -33,17 +31,6 @@ PUBLISHED = Rerating(
 )
 
 
-async def write(house: House, *events: UsageEvent) -> None:
-    """Put usage into the ledger as a biller would."""
-    writer = house.writer()
-    claim = await writer.claim(0)
-    values = [
-        (claim.next_offset + place, usage.encode(each, at=each.captured_at))
-        for place, each in enumerate(events)
-    ]
-    await writer.write(0, claim.owner_epoch, batches.read(values), None)
-
-
 @pytest.fixture
 async def rerate(house: House) -> Reratings:
     """Give what re-rates a house whose account used 8 tokens in two hours and 1 in a third."""
@@ -52,8 +39,7 @@ async def rerate(house: House) -> Reratings:
         await Tariffs(house.pool, clock).add(encode(tariff))
     await house.open("gate", frames=20)
     await house.open("door", frames=10)
-    await write(
-        house,
+    await house.write(
         event(0, 4),
         event(5, 6, captured_at=CAPTURED_AT + HOUR),
         event(7, 9, Status.FAILED),
@@ -129,7 +115,7 @@ async def test_frames_that_are_billed_late_are_corrected_by_the_next_re_rating(
 ) -> None:
     asked = replace(PUBLISHED, tariff="half")
     await rerate.book(asked)
-    await write(house, event(11, 12))
+    await house.write(event(11, 12))
     again = await rerate.book(replace(asked, reason="late frames"))
     assert (again.outcome, again.millitokens) == (Outcome.BOOKED, -1_000)
     assert await equation(house) == (6, 6)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import batches
 from billing.catalog import Catalog
 from billing.pricing import Prices, Question
 from billing.sessions import Sessions
@@ -21,7 +20,6 @@ from billing.tariff_document import encode
 from billing.tariffs import START_GRACE, Tariffs
 from tests.integration.billing.house import ACCOUNT, MODEL, House, asking, event
 from tests.unit.billing.price_tables import tariffs
-from wire import usage
 from wire.clock import ManualClock
 from wire.errors import Rejected, UnknownAccount
 from wire.frames import Tier
@@ -70,8 +68,6 @@ async def shop(house: House) -> AsyncIterator[Shop]:
 
 async def charge(house: House, request: OpenSession, epoch: int, last: int) -> int:
     """Let a biller see the session's frames 0..last detected; return what the hour says."""
-    writer = house.writer()
-    claim = await writer.claim(0)
     done = event(
         0,
         last,
@@ -81,9 +77,7 @@ async def charge(house: House, request: OpenSession, epoch: int, last: int) -> i
         height=request.height,
         width=request.width,
     )
-    value = usage.encode(done, at=done.captured_at)
-    batch = batches.read([(claim.next_offset, value)])
-    await writer.write(0, claim.owner_epoch, batch, None)
+    await house.write(done)
     return int(
         await house.pool.fetchval(
             "select sum(millitokens)::int8 from usage_hour where stream = $1 and epoch = $2",
