@@ -15,7 +15,7 @@ import asyncpg
 from billing.queries import sql
 from billing.reports import check_account, snapshot, usage_sums
 from billing.usage_table import Period
-from wire.errors import UnknownAccount
+from wire.errors import Rejected, UnknownAccount
 
 ENTRIES_MAX = 1_000
 HOURLY_MAX = timedelta(days=3)
@@ -114,11 +114,21 @@ class Statement:
 async def statement(
     pool: "asyncpg.Pool[Any]", *, account: str, period: Period, now: datetime
 ) -> Statement:
-    """Return the account's statement; raise `UnknownAccount`, or `Rejected` as `reports.usage`."""
+    """Return the account's statement; raise `UnknownAccount`.
+
+    Raises `Rejected` as `reports.usage` does, and when transfers of the period are not kept any
+    more, so that its opening balance cannot be proven.
+    """
     check_account(account)
     step: Step = "hour" if period.end - period.start <= HOURLY_MAX else "day"
     range_ = period.start, period.end
     async with snapshot(pool) as connection:
+        kept_since = await connection.fetchval(sql("statement.kept_since"))
+        if kept_since is not None and period.start < kept_since:
+            raise Rejected(
+                f"transfers before {kept_since:%Y-%m-%d} (UTC) are not kept any more: let the"
+                " statement begin then or later"
+            )
         by_contract = await usage_sums(
             connection, account, range_, ("stream", "model", "tier", "status", "contract")
         )

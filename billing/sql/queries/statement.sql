@@ -1,6 +1,9 @@
 -- name: balance
 select available + held - receivable from balance where account = $1;
 
+-- name: kept_since
+select dropped_before from retention where relation = 'transfer';
+
 -- name: movements
 with moved as (
     select kind, at,
