@@ -60,10 +60,14 @@ def biller(it: Evidence) -> Iterator[str]:
 
 
 def groups(it: Evidence) -> Iterator[str]:
-    """The billers' group is never ahead of the ledger: money first, then the offset."""
+    """The billers' group is never ahead of the ledger: money first, then the offset.
+
+    It may be ahead by control records, which end transactions and charge nobody.
+    """
     for row in it.ledger.positions:
         committed = it.committed["biller"].get((row["topic"], row["partition"]), 0)
-        if committed > row["next_offset"]:
+        last = it.last_offsets.get((row["topic"], row["partition"]), -1)
+        if committed > row["next_offset"] and last >= row["next_offset"]:
             yield (
                 f"{row['topic']}[{row['partition']}] is committed up to {committed}, charged up to"
                 f" {row['next_offset']}"
