@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from billing import recount, sealer
+from billing.archive import Archive, ArchivedChain, compare
 from billing.database import connected
 from billing.queries import sql
 from billing.relay import balance_key
@@ -53,25 +54,44 @@ async def audit(
     redis: Redis | None,
     kafka: Kafka | None,
     topics: Topics | None,
+    account: str | None = None,
+    archive: Archive | None = None,
 ) -> AuditReport:
-    """Check the ledger, and Valkey and the recount where they are given.
+    """Check the ledger, and Valkey, the recount and an exported archive where they are given.
 
+    With an account, the recount is of its usage alone. The pool's user needs to read, no more.
     Raises `Retryable` when the database or Kafka is away: what could not be checked is not ok.
     """
     checks: list[Check] = []
+    archived = archive.verify() if archive else None
     async with (
         connected(pool) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         for check in _LEDGER_CHECKS:
             checks.append(await check(connection))
-        books = await recount.read_books(connection, topics.usage) if topics else None
+        books = await recount.read_books(connection, topics.usage, account) if topics else None
+        if archived is not None:
+            await compare(connection, archived)
+            checks.append(_archive(archived))
     if redis is not None:
         checks.append(await _valkey(pool, redis))
-    if kafka is not None and topics is not None and books is not None:
-        events = await recount.recount(kafka, topics, books)
-        checks.append(Check(name="recount", ok=not events.wrong, detail=events.detail()))
+    if topics is not None and books is not None and (kafka or archive):
+        if archive is not None:
+            archive.check_topic(topics.usage)
+        events = await recount.recount(books, kafka=kafka, topics=topics, archive=archive)
+        whose = f" of {account}" if account else ""
+        checks.append(Check(name=f"recount{whose}", ok=not events.wrong, detail=events.detail()))
     return AuditReport(ok=all(check.ok for check in checks), checks=checks)
+
+
+def _archive(chain: ArchivedChain) -> Check:
+    gaps = f"; days are missing in {chain.gaps} places" if chain.gaps else ""
+    return Check(
+        name="archived transfers are untouched",
+        ok=not chain.faults,
+        detail=(_named("", chain.faults).strip() or f"{chain.verified} verified") + gaps,
+    )
 
 
 async def _legs(connection: Any) -> Check:

@@ -1,27 +1,23 @@
-"""Counts the topic `usage` again from its beginning and compares each session with the ledger.
+"""Counts usage again, from the topic and from an archive, and compares it with the ledger.
 
 Events up to the biller's position must be in the ledger; events after it may be. So what is
-charged lies between the two counts, and equals both once the biller has read everything. A topic
-whose beginning is gone (retention) can only be counted from where it starts, and says so.
+charged lies between the two counts, and equals both once the biller has read everything. An
+archive comes first, and the topic goes on where it ends; where neither has the beginning any more
+(retention), only what is left can be counted, and the recount says so.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from billing.coverage import Coverage
 from billing.queries import sql
+from billing.usage_log import usage_log
 from wire import usage
-from wire.errors import Rejected, Retryable
-from wire.kafka import AIOKafkaConsumer, Kafka, KafkaError, TopicPartition
+from wire.errors import Rejected
+from wire.kafka import ConsumerRecord, Kafka
 from wire.topics import Topics
-from wire.usage import Status, UsageEvent
-
-FETCH_WAIT_MS = 200
-QUIET_ROUNDS = 5
-"""Fetches that bring nothing before a partition counts as read: its last records are markers."""
-START_TIMEOUT_S = 30.0
+from wire.usage import Status
 
 Identity = tuple[str, int, str, str, int, int]
 
@@ -32,6 +28,29 @@ class Books:
 
     positions: Mapping[int, int]
     charged: Mapping[Identity, int]
+
+
+class Counted(NamedTuple):
+    """What a recount needs of an event, and where on the topic it lies."""
+
+    partition: int
+    offset: int
+    identity: Identity
+    first: int
+    last: int
+    is_detected: bool
+
+
+class UsageArchive(Protocol):
+    """Events that were exported, in the order of the topic, from its beginning on if it can be."""
+
+    def events(self) -> Iterable[Counted | None]:
+        """Return the events; None stands for a message that is no usage event."""
+        ...
+
+    def reaches(self) -> tuple[Mapping[int, int], bool]:
+        """Return the offset behind the last event by partition, and whether nothing is missing."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,14 +79,16 @@ class Recount:
         if self.unread:
             parts.append(f"{self.unread} of them not read by the biller yet")
         if not self.is_whole:
-            parts.append("the topic's beginning is gone, so older charges cannot be counted again")
+            parts.append(
+                "not all of it is there any more, so other charges cannot be counted again"
+            )
         return "; ".join(parts)
 
 
-async def read_books(connection: Any, topic: str) -> Books:
-    """Read what is compared, in the caller's snapshot."""
+async def read_books(connection: Any, topic: str, account: str | None = None) -> Books:
+    """Read what is compared, in the caller's snapshot: all of it, or one account's."""
     positions = await connection.fetch(sql("audit.positions"), topic)
-    sessions = await connection.fetch(sql("audit.sessions"))
+    sessions = await connection.fetch(sql("audit.sessions"), account)
     return Books(
         positions={row["partition"]: row["next_offset"] for row in positions},
         charged={
@@ -84,44 +105,60 @@ async def read_books(connection: Any, topic: str) -> Books:
     )
 
 
-async def recount(kafka: Kafka, topics: Topics, books: Books) -> Recount:
-    """Read all of `usage` and compare; raise `Retryable` when Kafka is away."""
-    counter = _Counter(books)
-    reader = kafka.reader(client_id="framemeter-audit", from_start=True)
-    try:
-        await asyncio.wait_for(reader.start(), START_TIMEOUT_S)
-        partitions = [TopicPartition(topics.usage, number) for number in range(topics.partitions)]
-        reader.assign(partitions)
-        starts = await reader.beginning_offsets(partitions)
-        ends = await reader.end_offsets(partitions)
-        await reader.seek_to_beginning(*partitions)
-        await _read(reader, ends, counter)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Retryable(f"Kafka does not answer: {error or type(error).__name__}") from error
-    finally:
-        await reader.stop()
-    return counter.compare(is_whole=not any(starts.values()))
+async def recount(
+    books: Books,
+    *,
+    kafka: Kafka | None,
+    topics: Topics | None,
+    archive: UsageArchive | None = None,
+) -> Recount:
+    """Read the archive, then what the topic has behind it, and compare.
 
-
-async def _read(
-    reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], counter: "_Counter"
-) -> None:
-    """Read what was there at `ends`, however much is written meanwhile.
-
-    The position moves past control records, so it says when a partition is done. Where a
-    transaction stays open it cannot reach the end; then silence says so.
+    Raises `Retryable` when Kafka is away, and what reading the archive raises.
     """
-    quiet = 0
-    left = {partition for partition, end in ends.items() if end > 0}
-    while left and quiet < QUIET_ROUNDS:
-        fetched = await reader.getmany(*left, timeout_ms=FETCH_WAIT_MS)
-        quiet = 0 if fetched else quiet + 1
-        for partition, records in fetched.items():
-            for record in records:
-                counter.add(partition.partition, record.offset, record.value)
-        for partition in tuple(left):
-            if await reader.position(partition) >= ends[partition]:
-                left.discard(partition)
+    counter = _Counter(books)
+    reached: Mapping[int, int] = {}
+    is_whole = True
+    if archive is not None:
+        for event in archive.events():
+            counter.add(event)
+        reached, is_whole = archive.reaches()
+    if kafka is not None and topics is not None:
+        is_whole &= await _count_topic(kafka, topics, counter, reached)
+    else:
+        is_whole &= all(reached.get(number, 0) >= end for number, end in books.positions.items())
+    return counter.compare(is_whole=is_whole)
+
+
+async def _count_topic(
+    kafka: Kafka, topics: Topics, counter: "_Counter", reached: Mapping[int, int]
+) -> bool:
+    """Count what the topic has behind what was counted; say whether nothing lies between."""
+
+    def take(record: ConsumerRecord) -> None:
+        counter.add_record(record.partition, record.offset, record.value)
+
+    async with usage_log(kafka, topics, client_id="framemeter-audit") as log:
+        beginnings = await log.beginnings()
+        starts = {each: max(start, reached.get(each, 0)) for each, start in beginnings.items()}
+        await log.read(starts, await log.ends(), take)
+    return all(start <= reached.get(each, 0) for each, start in beginnings.items())
+
+
+def counted(partition: int, offset: int, value: bytes | None) -> Counted | None:
+    """Read a message; what the biller calls unbillable is nothing here either."""
+    try:
+        event = usage.decode(value)
+    except Rejected:
+        return None
+    return Counted(
+        partition,
+        offset,
+        (event.stream, event.epoch, event.account, event.model, event.height, event.width),
+        event.first,
+        event.last,
+        event.status is Status.DETECTED,
+    )
 
 
 class _Counter:
@@ -131,23 +168,21 @@ class _Counter:
         self._events = 0
         self._unread = 0
 
-    def add(self, partition: int, offset: int, value: bytes | None) -> None:
-        """Count one message; what the biller calls unbillable is nothing here either."""
-        is_due = offset < self._books.positions.get(partition, 0)
-        self._events += 1
-        self._unread += not is_due
-        try:
-            event = usage.decode(value)
-        except Rejected:
-            return
-        identity = _identity(event)
-        if identity in self._books.charged and 0 <= event.first <= event.last:
-            self._count(self._tallies.setdefault(identity, _Tally()), event, is_due)
+    def add_record(self, partition: int, offset: int, value: bytes | None) -> None:
+        """Count one message of the topic."""
+        self._unread += offset >= self._books.positions.get(partition, 0)
+        self.add(counted(partition, offset, value))
 
-    def _count(self, tally: _Tally, event: UsageEvent, is_due: bool) -> None:
+    def add(self, event: Counted | None) -> None:
+        """Count one event, if the ledger knows its session."""
+        self._events += 1
+        if event is None or event.identity not in self._books.charged:
+            return
+        tally = self._tallies.setdefault(event.identity, _Tally())
         fresh = sum(end - start for start, end in tally.seen.add(event.first, event.last + 1))
-        if event.status is Status.DETECTED:
+        if event.is_detected:
             tally.possible += fresh
+            is_due = event.offset < self._books.positions.get(event.partition, 0)
             tally.due += fresh if is_due else 0
 
     def compare(self, *, is_whole: bool) -> Recount:
@@ -161,7 +196,3 @@ class _Counter:
                     f" counted {tally.due} to {tally.possible})"
                 )
         return Recount(events=self._events, unread=self._unread, is_whole=is_whole, wrong=wrong)
-
-
-def _identity(event: UsageEvent) -> Identity:
-    return (event.stream, event.epoch, event.account, event.model, event.height, event.width)

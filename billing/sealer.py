@@ -26,7 +26,7 @@ log = structlog.stdlib.get_logger("billing.sealer")
 SEALER_LOCK = 0x66726D657365616C
 SEALS_PER_BATCH_MAX = 2_000
 EVERY_S = 0.5
-PAGE_SIZE = 5_000
+SEALS_PER_PAGE_MAX = 5_000
 """How many seals are read at once to verify them."""
 
 
@@ -108,9 +108,9 @@ async def verify(connection: Any) -> Verifier:
     """Walk the whole chain in the caller's snapshot, a page at a time; return what was found."""
     verifier = Verifier(await read_dropped(connection))
     position = 0
-    while page := await connection.fetch(sql("seal.page"), position, PAGE_SIZE):
+    while page := await connection.fetch(sql("seal.page"), position, SEALS_PER_PAGE_MAX):
         seals = [Seal(**row) for row in page]
-        transfers = await _transfers(connection, seals)
+        transfers = await transfers_by_id(connection, seals)
         for each in seals:
             verifier.add(each, transfers.get(each.transfer))
         position = seals[-1].position
@@ -125,7 +125,7 @@ async def read_dropped(connection: Any) -> Dropped:
     return Dropped(before=row["dropped_before"], last_position=row["last_position"])
 
 
-async def _transfers(connection: Any, seals: Sequence[Seal]) -> dict[int, Transfer]:
+async def transfers_by_id(connection: Any, seals: Sequence[Seal]) -> dict[int, Transfer]:
     """Return the sealed transfers by id: from their months, or, where missing there, from any."""
     wanted = [seal.transfer for seal in seals]
     first, last = min(seal.at for seal in seals), max(seal.at for seal in seals)

@@ -127,4 +127,4 @@ select partition, next_offset from consumer_position where topic = $1;
 
 -- name: sessions
 select stream, epoch, account, model, height, width, charged_frames
-from session order by stream, epoch;
+from session where $1::text is null or account = $1 order by stream, epoch;

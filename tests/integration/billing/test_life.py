@@ -9,6 +9,7 @@ from billing.audit import audit
 from billing.batches import read
 from billing.writer import Fenced, Writer
 from tests.integration.billing.house import House, event
+from tests.integration.billing.test_sealer import seal_all
 from tests.integration.billing.test_sessions import closing, renewal, watch
 from wire import usage
 from wire.errors import Refused
@@ -124,5 +125,6 @@ async def test_whatever_happens_the_books_are_right(house: House, seed: int) -> 
     detected = sum(status is Status.DETECTED for status in life.truth.values())
     assert detected > 20
     assert await house.amounts() == (max(100 - detected, 0), 0, max(detected - 100, 0))
+    await seal_all(house, batch_size_max=50)
     report = await audit(house.pool, redis=None, kafka=None, topics=None)
     assert report.ok, report.checks
