@@ -4,6 +4,7 @@ A seed that cannot be run to its end is a failed one, with the error as what was
 """
 
 import asyncio
+import logging
 import multiprocessing
 import queue
 import traceback
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.local.process import die_with_parent
 from tests.torture.outcome import Found, Outcome
 from tests.torture.run import Run
 from tests.torture.site import Site
@@ -74,6 +76,8 @@ def _next(done: Any, processes: Sequence[Any]) -> Outcome:
 
 
 def _work(order: Order, number: int, todo: Any, done: Any) -> None:
+    die_with_parent()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the broker is away on purpose
     asyncio.run(_job(order, order.folder / f"job-{number}", todo, done))
 
 

@@ -24,6 +24,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     answers: dict[str, int]
     deaths: dict[str, int]
+    begin_s: float
     drain_s: float
     wall_s: float
     folder: str = ""

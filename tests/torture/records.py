@@ -24,6 +24,8 @@ from tests.torture.observations import Replayed, Reproduced
 from wire.topics import Topics
 
 TIMEOUT_S = 30.0
+QUIET = 2
+"""Of librdkafka's log, what is critical: the broker is away on purpose."""
 POLL_S = 5.0
 COPIES_MAX = 3
 
@@ -54,6 +56,7 @@ def reader(bootstrap: str) -> Consumer:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "log_level": QUIET,
         }
     )
 
@@ -91,7 +94,7 @@ def write_usage_again(
     chosen = rng.sample(there, min(records_max, len(there)))
     again = [record for record in chosen for _ in range(rng.randint(1, COPIES_MAX))]
     rng.shuffle(again)
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "log_level": QUIET})
     for record in again:
         producer.produce(
             topic,
@@ -114,7 +117,7 @@ def rewind_detectors(bootstrap: str, topics: Topics, *, back: int | None) -> lis
     `back` is how many records per partition; None forgets the group with all its positions.
     """
     group = f"{topics.prefix}detector"
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     _await_empty(admin, group)
     asked = [ConsumerGroupTopicPartitions(group)]
     answer = admin.list_consumer_group_offsets(
@@ -135,7 +138,7 @@ def rewind_detectors(bootstrap: str, topics: Topics, *, back: int | None) -> lis
 def lag(bootstrap: str, topics: Topics) -> int:
     """Return how many frames the detectors have not committed yet."""
     group = f"{topics.prefix}detector"
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     answer = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=TIMEOUT_S
     )

@@ -40,6 +40,7 @@ class Run:
         self.faults = Faults(self.world)
         self.traffic = Traffic(world=self.world)
         self._began = time.monotonic()
+        self._begin_s = 0.0
         self._not_drained = ""
 
     async def go(self) -> Outcome:
@@ -69,6 +70,7 @@ class Run:
     async def _suffer(self) -> float | None:
         """Begin, carry the schedule out, drain; return the drain's seconds, if it ended."""
         await self.world.begin()
+        self._begin_s = time.monotonic() - self._began
         stop = asyncio.Event()
         supervising = asyncio.create_task(self.world.supervise(), name="supervise")
         traffic = asyncio.create_task(self.traffic.run(stop), name="traffic")
@@ -126,6 +128,7 @@ class Run:
             faults=dict(Counter(fault.kind for fault in self.faults.done)),
             answers=dict(Counter(str(answer.status) for answer in self.traffic.answers)),
             deaths=dict(Counter(death.name.partition("-")[0] for death in self.world.deaths)),
+            begin_s=round(self._begin_s, 1),
             drain_s=round(drain_s, 1),
             wall_s=round(time.monotonic() - self._began, 1),
             folder=str(self.folder) if violations else "",

@@ -19,6 +19,7 @@ from cli.local.ports import LOOPBACK, free_port
 from cli.local.stack import LocalStack
 from cli.local.state import read_ports
 from tests.torture.proxy import Proxy
+from tests.torture.records import QUIET
 from tests.torture.schedule import LINKS
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class Site:
         """Remove the topics of a run, so that the broker does not grow from run to run."""
 
         def drop() -> None:
-            admin = AdminClient({"bootstrap.servers": self._own.kafka})
+            admin = AdminClient({"bootstrap.servers": self._own.kafka, "log_level": QUIET})
             topics = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
             mine = [name for name in topics if name.startswith(prefix)]
             for answer in admin.delete_topics(mine).values() if mine else ():
