@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from billing.database import open_pool
+from billing.database import Role, open_pool
 from billing.settings import BillingSettings
 from cli.local.stack import LocalStack
 from wire.clock import Clock, SystemClock
@@ -61,9 +61,9 @@ def deployment() -> Deployment:
 
 
 @asynccontextmanager
-async def database(target: Deployment) -> AsyncIterator[asyncpg.Pool]:
-    """Open the ledger's database for one command. Raises `Retryable` when it is away."""
-    pool = await open_pool(target.postgres, size_max=POOL_SIZE)
+async def database(target: Deployment, *, role: Role = Role.SERVICE) -> AsyncIterator[asyncpg.Pool]:
+    """Open the ledger's database for one command, as `role`. Raises `Retryable` when it is away."""
+    pool = await open_pool(target.postgres, size_max=POOL_SIZE, role=role)
     try:
         yield pool
     finally:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli import accounts, alerts, models, money, stack, streams, tariff, terminal, topics
+from cli import accounts, alerts, books, models, stack, streams, tariff, terminal, topics
+from cli.archive import export
 from cli.demo.command import demo
 from cli.deployment import DEFAULT_FOLDER, adopt_local_stack
 from cli.estimate import estimate
@@ -42,7 +43,8 @@ def build_app() -> typer.Typer:
     app.command("estimate")(estimate)
     app.command("tail")(tail)
     app.command("report")(report)
-    app.command("audit")(money.check)
+    app.command("audit")(books.check)
+    app.command("export")(export)
     return app
 
 

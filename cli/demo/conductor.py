@@ -25,6 +25,7 @@ from billing.database import migrate
 from billing.reports import stream_bill
 from billing.sessions import Sessions
 from billing.tariff import unit_price
+from cli.books import run_audit
 from cli.demo import plan, view
 from cli.demo.result import Outcome, as_json
 from cli.demo.roles import Cast
@@ -33,7 +34,6 @@ from cli.demo.screen import Screen
 from cli.demo.tally import Tally
 from cli.deployment import Deployment, database
 from cli.models import register
-from cli.money import run_audit
 from cli.streams import publish, withdraw, without_password
 from consumers.subscribe import subscribe
 from samples.catalog import FOOTAGE

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import terminal
+from cli.books import audit_table
 from cli.demo.tally import Tally
-from cli.money import audit_table
 from wire.balances import Balance
 
 LIVE_COLUMNS = ("camera", "fps", "detected", "objects now", "p50 ms", "p95 ms", "tokens")
