@@ -2,7 +2,8 @@
 
 Promises: a frame number is handed out only while a grant that has not lapsed covers it; numbers
 of a session have no holes; after one frame whose fate is unknown no more numbers are handed out,
-and the session is closed with exactly the frames that are known and those in doubt.
+and the session is closed with exactly the frames that are known and those in doubt. What lies
+unused while the account is short of tokens is given back.
 The shell (`pipeline.line`) carries the actions out, one at a time, and reports what came of it.
 
     idle ──open──► opening ──► open ──(failed send, session over, stop)──► ending ──► closing
@@ -10,28 +11,14 @@ The shell (`pipeline.line`) carries the actions out, one at a time, and reports 
       └────────────────────────(stopped: over)◄──────────────────────────────────────────┘
 """
 
-from enum import StrEnum
-
-from pipeline.contract import Action, Close, Contract, Place, Renew
+from pipeline.allowance import Allowance
+from pipeline.contract import Action, Close, Contract, Phase, Place, Renew
 from wire.errors import FramemeterError, InsufficientTokens, Retryable, SessionOver
 from wire.sessions import CloseSession, Grant, OpenSession, RenewSession
 
-RENEW_WHEN_LEFT = 0.3
-SIGNS_OF_LIFE_PER_TTL = 3
 RETRY_AWAY_S = 1.0
 RETRY_UNFUNDED_S = 2.0
 RETRY_REFUSED_S = 10.0
-
-
-class Phase(StrEnum):
-    """Where a session's life stands."""
-
-    IDLE = "idle"
-    OPENING = "opening"
-    OPEN = "open"
-    ENDING = "ending"
-    CLOSING = "closing"
-    OVER = "over"
 
 
 class Funding:
@@ -41,7 +28,6 @@ class Funding:
         assert 0 <= spread <= 1
         self.contract = contract
         self.phase = Phase.IDLE
-        self.grant: Grant | None = None
         self.published = 0
         self.captured = 0
         self._spread = 0.8 + 0.4 * spread
@@ -50,13 +36,18 @@ class Funding:
         self._reason = ""
         self.stopping = False
         self._wanted = False
-        self._asking = False
-        self._lapses_at = 0.0
-        self._life_due_at = 0.0
+        self._allowance: Allowance | None = None
+        self._asked_at: float | None = None
+        self._used_at = 0.0
         self._ask_not_before = 0.0
         self._open_not_before = 0.0
         self._captured_told = 0
         self._block: FramemeterError | None = None
+
+    @property
+    def grant(self) -> Grant | None:
+        """The latest grant of the present session."""
+        return self._allowance.grant if self._allowance else None
 
     @property
     def granted(self) -> int:
@@ -76,9 +67,9 @@ class Funding:
 
     def unspent(self, now: float) -> int:
         """Return how many more frames may be published right now."""
-        if self.phase is not Phase.OPEN or now >= self._lapses_at:
+        if self.phase is not Phase.OPEN or self._allowance is None:
             return 0
-        return self.granted - self.published
+        return self._allowance.left(self.published, now=now, asked_at=self._asked_at)
 
     def reserve(self, now: float) -> Place | None:
         """Hand out the next frame number, or None; then `blocked` says whether to wait."""
@@ -90,13 +81,14 @@ class Funding:
         self.published += 1
         self.captured = max(self.captured, self.published)
         self._in_flight.add(place.seq)
+        self._used_at = now
         return place
 
     def blocked(self, now: float) -> FramemeterError | None:
         """Return why no number can be had for now; None means that waiting a moment helps."""
         if self.stopping:
             return SessionOver(f"the line of {self.contract.stream} is closed")
-        if self.phase is Phase.ENDING or self._asking:
+        if self.phase is Phase.ENDING or self._asked_at is not None:
             return None
         return self._block if now < self._ask_not_before else None
 
@@ -115,8 +107,7 @@ class Funding:
         if self.grant is None or place.epoch != self.grant.epoch:
             return
         self._in_flight.discard(place.seq)
-        lost = self._first_lost
-        self._first_lost = place.seq if lost is None else min(lost, place.seq)
+        self._lose(place.seq)
         self.end("a frame's fate is unknown")
 
     def stop(self, reason: str) -> None:
@@ -128,9 +119,8 @@ class Funding:
 
     def abandon(self) -> None:
         """Wait no longer for answers: what is unanswered is in doubt."""
-        for seq in sorted(self._in_flight):
-            lost = self._first_lost
-            self._first_lost = seq if lost is None else min(lost, seq)
+        for seq in self._in_flight:
+            self._lose(seq)
         self._in_flight.clear()
         self._settle()
 
@@ -139,46 +129,49 @@ class Funding:
 
         The outcome is one of `opened`, `renewed`, `closed`, `refused`, `unanswered`.
         """
-        if self._asking or now < self._ask_not_before:
+        if self._asked_at is not None or now < self._ask_not_before:
             return None
         action = self._due(now)
-        self._asking = action is not None
+        self._asked_at = None if action is None else now
         if isinstance(action, OpenSession):
             self.phase = Phase.OPENING
         return action
 
     def due_in(self, now: float) -> float:
         """Return in how many seconds `next_action` is worth asking again, if nothing happens."""
-        if self.phase is Phase.OPEN and not (self._wanted and self._runs_low()):
-            return max(0.0, max(self._life_due_at, self._ask_not_before) - now)
+        if self.phase is Phase.OPEN and self._allowance and not self._is_renewal_wanted():
+            return max(0.0, max(self._allowance.life_due_at, self._ask_not_before) - now)
         return max(0.0, self._ask_not_before - now)
 
     def opened(self, grant: Grant, *, now: float, ttl_s: float) -> None:
         """Take the first grant of a new epoch."""
-        assert self.phase is Phase.OPENING and self._asking
-        self._asking = False
+        assert self.phase is Phase.OPENING and self._asked_at is not None
         self.phase = Phase.OPEN
         self.published = 0
         self._in_flight.clear()
         self._first_lost = None
+        self._used_at = now
         self._take(grant, now, ttl_s)
         if self.stopping:
             self.end(self._reason)
 
     def renewed(self, grant: Grant, *, now: float, ttl_s: float) -> None:
         """Take a later grant of the same epoch."""
-        assert self._asking and self.grant is not None
-        self._asking = False
+        assert self._asked_at is not None and self.grant is not None
         assert grant.epoch == self.grant.epoch, (grant.epoch, self.grant.epoch)
         assert grant.granted_frames >= self.grant.granted_frames
-        self._take(grant, now, ttl_s)
+        allowance = self._take(grant, now, ttl_s)
+        if allowance.is_worth_giving_back(
+            self.published, idle_s=now - self._used_at, frames=self.contract.grant_frames
+        ):
+            self.end("idle while its account is short of tokens")
         self._settle()
 
     def closed(self) -> None:
         """The gateway knows that the session is over (or that it never will be told)."""
         assert self.phase is Phase.CLOSING
-        self._asking = False
-        self.grant = None
+        self._asked_at = None
+        self._allowance = None
         self.published = 0
         self.captured -= self._captured_told
         self._in_flight.clear()
@@ -189,7 +182,9 @@ class Funding:
 
     def refused(self, error: FramemeterError, now: float) -> None:
         """The gateway answered no."""
-        self._asking = False
+        self._asked_at = None
+        if self._allowance is not None:
+            self._allowance.hear()
         if self.phase is Phase.CLOSING:
             self.closed()
             return
@@ -207,7 +202,9 @@ class Funding:
 
     def unanswered(self, error: Retryable, now: float) -> None:
         """The gateway did not answer; it may or may not have done what was asked."""
-        self._asking = False
+        self._asked_at = None
+        if self._allowance is not None:
+            self._allowance.miss()
         self._block = error
         self._pause(RETRY_AWAY_S, now)
         if self.phase is Phase.OPENING:
@@ -217,25 +214,13 @@ class Funding:
 
     def _due(self, now: float) -> Action | None:
         if self.phase is Phase.IDLE and self._wanted:
-            return self._opening()
-        if self.phase is Phase.OPEN and (
-            now >= self._life_due_at or (self._wanted and self._runs_low())
-        ):
-            return self._renewal()
+            return self.contract.opening
+        if self.phase is Phase.OPEN and self._allowance is not None:
+            due = now >= self._allowance.life_due_at or self._is_renewal_wanted()
+            return self._renewal() if due else None
         if self.phase is Phase.CLOSING:
             return self._closing()
         return None
-
-    def _opening(self) -> OpenSession:
-        return OpenSession(
-            account=self.contract.account,
-            stream=self.contract.stream,
-            model=self.contract.model,
-            height=self.contract.height,
-            width=self.contract.width,
-            tier=self.contract.tier,
-            frames=self.contract.grant_frames,
-        )
 
     def _renewal(self) -> Renew:
         assert self.grant is not None
@@ -257,27 +242,30 @@ class Funding:
         )
         return Close(epoch=self.grant.epoch, request=request)
 
-    def _runs_low(self) -> bool:
-        return self.granted - self.published <= RENEW_WHEN_LEFT * self.contract.grant_frames
+    def _is_renewal_wanted(self) -> bool:
+        assert self._allowance is not None
+        spent = self._wanted and self._allowance.runs_low(self.published)
+        return spent or self._allowance.is_unanswered
 
-    def _take(self, grant: Grant, now: float, ttl_s: float) -> None:
-        self.grant = grant
-        self._lapses_at = now + ttl_s
-        self._life_due_at = now + ttl_s / SIGNS_OF_LIFE_PER_TTL
+    def _take(self, grant: Grant, now: float, ttl_s: float) -> Allowance:
+        taken = Allowance(grant, published=self.published, now=now, ttl_s=ttl_s)
+        self._allowance = taken
+        self._asked_at = None
         self._block = None
         self._ask_not_before = now
-        if ttl_s <= 0:
+        if taken.has_lapsed_on_arrival:
             self._block = Retryable(
                 "grants have expired when they arrive: set the clock of this machine and the"
                 " gateway's to the same time"
             )
             self._pause(RETRY_REFUSED_S, now)
-        elif grant.final and self._runs_low():
+        elif grant.final:
             self._block = InsufficientTokens(
                 f"account {self.contract.account} has no tokens left for another frame of"
                 f" {self.contract.stream}: top it up"
             )
             self._pause(RETRY_UNFUNDED_S, now)
+        return taken
 
     def end(self, reason: str) -> None:
         """End the present session, if any; the next `reserve` asks for another."""
@@ -288,9 +276,13 @@ class Funding:
             self._reason = reason
         self._settle()
 
+    def _lose(self, seq: int) -> None:
+        lost = self._first_lost
+        self._first_lost = seq if lost is None else min(lost, seq)
+
     def _settle(self) -> None:
         """Go from ending to closing once nothing is in flight and no renewal is under way."""
-        if self.phase is Phase.ENDING and not self._in_flight and not self._asking:
+        if self.phase is Phase.ENDING and not self._in_flight and self._asked_at is None:
             self.phase = Phase.CLOSING
             self._ask_not_before = 0.0
 

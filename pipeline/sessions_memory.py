@@ -14,6 +14,7 @@ from wire.sessions import (
     Grant,
     OpenSession,
     RenewSession,
+    WhenUnreachable,
     check_close,
     check_open,
     check_renew,
@@ -43,6 +44,7 @@ class MemorySessions:
         self.models: set[str] | None = None
         self.sessions: dict[tuple[str, int], MemorySession] = {}
         self.away = False
+        self.policy = WhenUnreachable.FINISH
 
     def top_up(self, account: str, millitokens: int) -> None:
         """Give an account tokens; it exists from its first top-up on."""
@@ -114,4 +116,5 @@ class MemorySessions:
             expires_at=self._clock.now() + timedelta(seconds=self._ttl_s),
             available=self.available[session.account],
             balance_version=self._version,
+            when_unreachable=self.policy,
         )

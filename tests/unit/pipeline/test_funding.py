@@ -6,11 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipeline.contract import Action, Close, Contract, Place, Renew
-from pipeline.funding import Funding, Phase
+from pipeline.contract import Action, Close, Contract, Phase, Place, Renew
+from pipeline.funding import Funding
 from wire.errors import InsufficientTokens, Retryable, SessionOver, UnknownModel
 from wire.frames import Tier
-from wire.sessions import CloseSession, Grant, OpenSession
+from wire.sessions import CloseSession, Grant, OpenSession, WhenUnreachable
 
 CONTRACT = Contract(
     account="acme",
@@ -25,7 +25,17 @@ CONTRACT = Contract(
 TTL_S = 60.0
 
 
-def grant(epoch: int, frames: int, *, final: bool = False) -> Grant:
+STOP, FINISH = WhenUnreachable.STOP, WhenUnreachable.FINISH
+
+
+def grant(
+    epoch: int,
+    frames: int,
+    *,
+    final: bool = False,
+    available: int = 1_000,
+    policy: WhenUnreachable = FINISH,
+) -> Grant:
     return Grant(
         stream="gate",
         epoch=epoch,
@@ -33,16 +43,17 @@ def grant(epoch: int, frames: int, *, final: bool = False) -> Grant:
         granted_frames=frames,
         final=final,
         expires_at=datetime(2026, 11, 24, tzinfo=UTC),
-        available=0,
+        available=available,
         balance_version=1,
+        when_unreachable=policy,
     )
 
 
 class Life(RuleBasedStateMachine):
     """An owner, a broker and a gateway that do anything in any order."""
 
-    @initialize(balance=st.integers(0, 200))
-    def begin(self, balance: int) -> None:
+    @initialize(balance=st.integers(0, 200), policy=st.sampled_from(WhenUnreachable))
+    def begin(self, balance: int, policy: WhenUnreachable) -> None:
         self.now = 0.0
         self.funding = Funding(CONTRACT)
         self.balance = balance
@@ -55,12 +66,21 @@ class Life(RuleBasedStateMachine):
         self.closes: dict[int, CloseSession] = {}
         self.asked: Action | None = None
         self.captured = 0
+        self.policy, self.told_policy = policy, FINISH
+        self.unanswered = False
+        self.asked_at = 0.0
+        self.publish(1)
+        self.converse("yes")
+
+    def halted(self) -> bool:
+        waits = self.asked is not None and self.now - self.asked_at >= 2.0
+        return self.told_policy is STOP and (self.unanswered or waits)
 
     def open_places(self) -> list[Place]:
         places = {Place(epoch=e, seq=s) for e, seqs in self.out.items() for s in seqs}
         return sorted(places - self.answered - self.lost, key=lambda it: (it.epoch, it.seq))
 
-    @rule(times=st.integers(1, 12))
+    @rule(times=st.integers(1, 24))
     def publish(self, times: int) -> None:
         for _ in range(times):
             self.captured += 1
@@ -83,14 +103,14 @@ class Life(RuleBasedStateMachine):
         (self.answered if well else self.lost).add(place)
         (self.funding.acked if well else self.funding.failed)(place)
 
-    @rule(seconds=st.floats(0, 30))
+    @rule(seconds=st.sampled_from([0.1, 1.0, 2.5, 21.0, 30.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
     @precondition(lambda self: self.asked is None)
     @rule()
     def ask(self) -> None:
-        self.asked = self.funding.next_action(self.now)
+        self.asked, self.asked_at = self.funding.next_action(self.now), self.now
         assert self.funding.next_action(self.now) is None, "one thing at a time"
         if isinstance(self.asked, Close):
             self.check_close(self.asked)
@@ -110,6 +130,8 @@ class Life(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(["yes", "yes", "yes", "away", "over", "model"]))
     def reply(self, outcome: str) -> None:
         action, self.asked = self.asked, None
+        if isinstance(action, Renew):
+            self.unanswered = outcome == "away"
         if outcome == "away":
             self.funding.unanswered(Retryable("away"), self.now)
         elif outcome == "model":
@@ -120,6 +142,14 @@ class Life(RuleBasedStateMachine):
             self.funding.closed()
         else:
             self.fund(action)
+
+    @rule(outcome=st.sampled_from(["yes", "yes", "away"]))
+    def converse(self, outcome: str) -> None:
+        """Ask and hear at once, as it goes when nothing else happens meanwhile."""
+        if self.asked is None:
+            self.ask()
+        if self.asked is not None:
+            self.reply(outcome)
 
     def fund(self, action: Action | None) -> None:
         if isinstance(action, OpenSession):
@@ -140,8 +170,15 @@ class Life(RuleBasedStateMachine):
 
     def take(self, frames: int, *, final: bool, opening: bool) -> None:
         self.balance -= frames
+        self.told_policy, self.unanswered = self.policy, False
         self.ended_at[self.epoch] = self.now + TTL_S
-        news = grant(self.epoch, self.granted[self.epoch], final=final)
+        news = grant(
+            self.epoch,
+            self.granted[self.epoch],
+            final=final,
+            available=self.balance,
+            policy=self.policy,
+        )
         (self.funding.opened if opening else self.funding.renewed)(news, now=self.now, ttl_s=TTL_S)
 
     @rule(millitokens=st.integers(1, 50))
@@ -163,6 +200,10 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def no_place_beyond_the_grant(self) -> None:
         assert all(len(seqs) <= self.granted[epoch] for epoch, seqs in self.out.items())
+
+    @invariant()
+    def nothing_can_be_had_while_halted(self) -> None:
+        assert not self.halted() or self.funding.unspent(self.now) == 0
 
     @invariant()
     def it_is_clear_whether_to_wait(self) -> None:
@@ -194,11 +235,11 @@ Life.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadl
 TestLife = Life.TestCase
 
 
-def opened(frames: int = 20, *, final: bool = False) -> Funding:
+def opened(frames: int = 20, *, final: bool = False, policy: WhenUnreachable = FINISH) -> Funding:
     funding = Funding(CONTRACT)
     assert funding.reserve(0.0) is None
     assert isinstance(funding.next_action(0.0), OpenSession)
-    funding.opened(grant(1, frames, final=final), now=0.0, ttl_s=TTL_S)
+    funding.opened(grant(1, frames, final=final, policy=policy), now=0.0, ttl_s=TTL_S)
     return funding
 
 
@@ -218,25 +259,6 @@ def test_a_sign_of_life_is_given_every_third_of_the_time_to_live() -> None:
     assert funding.next_action(19.9) is None
     assert funding.due_in(19.9) > 0
     assert isinstance(funding.next_action(20.0), Renew)
-
-
-def test_an_empty_account_is_asked_again_about_every_two_seconds() -> None:
-    funding = opened(1, final=True)
-    assert funding.reserve(0.0) is not None
-    assert funding.reserve(0.0) is None
-    assert isinstance(funding.blocked(0.0), InsufficientTokens)
-    assert funding.next_action(1.9) is None
-    assert isinstance(funding.next_action(2.0), Renew)
-
-
-def test_grants_that_arrive_expired_are_not_spent_nor_asked_for_in_a_hurry() -> None:
-    funding = Funding(CONTRACT)
-    funding.reserve(0.0)
-    assert isinstance(funding.next_action(0.0), OpenSession)
-    funding.opened(grant(1, 20), now=0.0, ttl_s=-3.0)
-    assert funding.reserve(0.0) is None
-    assert "clock" in str(funding.blocked(0.0))
-    assert funding.next_action(5.0) is None
 
 
 def test_pictures_captured_while_a_session_closes_are_counted_in_the_next() -> None:
@@ -266,4 +288,5 @@ def test_a_grant_asks_for_twenty_seconds_within_bounds() -> None:
         )
         return terms.grant_frames
 
-    assert [frames(rate) for rate in (0.1, 5, 25, 240)] == [16, 100, 500, 1000]
+    assert [frames(rate) for rate in (0.1, 5, 25, 240)] == [3, 100, 500, 1000]
+    assert frames(0) == 16, "while the pace is not known"

@@ -11,6 +11,7 @@ from tests.unit.pipeline.frames_memory import MemoryFrames
 from wire.clock import ManualClock
 from wire.errors import InsufficientTokens, Rejected, Retryable, SessionOver, UnknownModel
 from wire.frames import FrameIdentity, Tier
+from wire.sessions import WhenUnreachable
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -155,6 +156,22 @@ async def test_what_is_granted_is_spent_while_the_gateway_is_away_and_then_it_wa
     bench.sessions.away = False
     bench.clock.advance(2)
     assert (await bench.publish()).seq == 20
+
+
+async def test_who_is_to_stop_spends_nothing_of_its_grant_while_the_gateway_is_away() -> None:
+    bench = Bench()
+    bench.sessions.policy = WhenUnreachable.STOP
+    await bench.publish()
+    bench.sessions.away = True
+    bench.clock.advance(21)
+    await bench.publish()  # the sign of life is only being asked for
+    await asyncio.sleep(0.01)
+    assert isinstance(bench.line.blocked, Retryable)
+    with pytest.raises(Retryable):
+        await bench.publish()
+    bench.sessions.away = False
+    bench.clock.advance(2)
+    assert (await bench.publish()).seq == 2
 
 
 async def test_a_lapsed_grant_is_not_spent() -> None:
