@@ -230,9 +230,9 @@ async def _write_sessions(connection: asyncpg.Connection) -> None:
         await connection.execute(
             "insert into session (stream, epoch, account, model, task, height, width, tier,"
             " unit_price, tariff, state, opened_at, expires_at, closed_at, close_reason, last_seq,"
-            " granted_frames, held_frames, covered, charged_frames) values ($1, $2, $3, $4, 'detect',"
-            " $5, $5, 'standard', $6, 'v1', 'settled', $7, $7, $7, 'done', $8::int8, $9, 0,"
-            " int8multirange(int8range(0, $8::int8 + 1)), $10)",
+            " granted_frames, held_frames, covered, charged_frames) values"
+            " ($1, $2, $3, $4, 'detect', $5, $5, 'standard', $6, 'v1', 'settled', $7, $7, $7,"
+            " 'done', $8::int8, $9, 0, int8multirange(int8range(0, $8::int8 + 1)), $10)",
             stream,
             epoch,
             ACCOUNT,

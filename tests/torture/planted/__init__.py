@@ -1,0 +1,1 @@
+"""Bugs planted into real processes, to see that the checker finds each of them."""
