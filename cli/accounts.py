@@ -86,13 +86,16 @@ async def _top_up(
 
 
 def show(account: Name) -> None:
-    """Show an account's balance."""
-    _print_balance(terminal.run(_balance(deployment(), account)))
+    """Show an account's balance and plan."""
+    balance, plan_name = terminal.run(_balance(deployment(), account))
+    _print_balance(balance)
+    terminal.output().print(f"plan {plan_name}")
 
 
-async def _balance(target: Deployment, account: str) -> Balance:
+async def _balance(target: Deployment, account: str) -> tuple[Balance, str]:
     async with database(target) as pool:
-        return await Accounts(pool, target.clock).balance(account)
+        balance = await Accounts(pool, target.clock).balance(account)
+        return balance, await Tariffs(pool, target.clock).plan(account)
 
 
 def _print_balance(balance: Balance) -> None:

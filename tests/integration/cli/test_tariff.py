@@ -43,6 +43,7 @@ async def test_a_tariff_is_added_compared_and_used(
     assert "in force" in await command("tariff", "list")
     assert "plan gold" in await command("tariff", "diff", "v1", "v2")
     assert "is on plan gold" in await command("accounts", "plan", ACCOUNT, "gold")
+    assert "plan gold" in await command("accounts", "show", ACCOUNT)
     estimate = ("estimate", "yolov8s", "--account", ACCOUNT)
     assert "0.500" in await command(*estimate)
     assert "0.450" in await command(*estimate, "--images", "8")

@@ -1,6 +1,9 @@
 """A tariff's document: exact both ways, and strict about what cannot be a price table."""
 
 import json
+import re
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +86,14 @@ def test_every_member_is_needed_and_may_be_there_once(name: str) -> None:
 def test_text_that_is_no_tariff_at_all_is_refused(text: str) -> None:
     with pytest.raises(Rejected):
         decode(text)
+
+
+def test_the_documented_example_is_a_tariff() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "tariffs.md").read_text(encoding="utf-8")
+    _, example, _ = re.split(r"```(?:json)?\n", text)
+    tariff = decode(example)
+    assert (tariff.version, tariff.plans["city"]) == ("v2", Fraction("0.75"))
+    assert [(each.from_images, each.factor) for each in tariff.batch_discounts] == [
+        (8, Fraction("0.9")),
+        (32, Fraction("0.8")),
+    ]
