@@ -8,6 +8,7 @@ ARGS ?=
 SEEDS ?= 20
 SECONDS ?= 60
 JOBS ?= 1
+SCHEDULES ?= 100000
 SEED ?=
 
 .PHONY: demo test lint fmt bench torture up down lock clean
@@ -31,8 +32,10 @@ fmt: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# SEED=n runs one seed again; results and broken runs lie in .framemeter/torture.
+# The protocols simulated, then real processes. SEED=n runs one seed of those again; what was broken
+# is kept in .framemeter/torture.
 torture: $(VENV)/.dev
+	$(if $(SEED),,$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --jobs $(JOBS))
 	$(BIN)/python -m tests.torture --seeds $(SEEDS) --seconds $(SECONDS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 up down: $(VENV)/.demo
