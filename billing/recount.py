@@ -79,9 +79,7 @@ class Recount:
         if self.unread:
             parts.append(f"{self.unread} of them not read by the biller yet")
         if not self.is_whole:
-            parts.append(
-                "not all of it is there any more, so other charges cannot be counted again"
-            )
+            parts.append("a part is gone, whose charges cannot be counted again")
         return "; ".join(parts)
 
 
