@@ -87,6 +87,28 @@ async def test_sealers_of_several_billers_make_one_chain(house: House) -> None:
     assert sum(each.sealed_transfers._value.get() for each in metrics) == 41
 
 
+RECOMPUTED = """
+    select count(*) from transfer_seal as s
+    join transfer as t on t.id = s.transfer
+    left join transfer_seal as p on p.position = s.position - 1,
+    lateral (
+        select string_agg(octet_length(value) || ':' || value || ',', '' order by place) as bytes
+        from unnest(array[t.id::text, (extract(epoch from t.at) * 1000000)::bigint::text, t.kind,
+                          t.debit, t.credit, t.amount::text, t.reference, t.account])
+            with ordinality as v (value, place)
+    ) as canonical
+    where s.hash = sha256(coalesce(p.hash, decode(repeat('00', 32), 'hex'))
+                          || convert_to(canonical.bytes, 'UTF8'))
+"""
+
+
+async def test_anyone_can_compute_the_chain_with_sql_alone(sealed_house: House) -> None:
+    await sealed_house.accounts.top_up(ACCOUNT, 1_000, "März")
+    await seal_all(sealed_house)
+    count = await sealed_house.pool.fetchval("select count(*) from transfer")
+    assert await sealed_house.pool.fetchval(RECOMPUTED) == count > 10
+
+
 @contextlib.asynccontextmanager
 async def tampered(house: House, *statements: str) -> AsyncIterator[Any]:
     """Give a connection that sees what an owner did who got past the triggers; undo it."""
