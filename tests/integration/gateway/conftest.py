@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from billing.accounts import Accounts
@@ -48,11 +49,15 @@ class Place:
             self._apps[name] = app
             yield deps
 
-    _apps: dict[str, object] = field(default_factory=dict)
+    _apps: dict[str, FastAPI] = field(default_factory=dict)
+
+    def app(self, replica: str = "r1") -> FastAPI:
+        """Return a running replica's application."""
+        return self._apps[replica]
 
     def client(self, who: str, replica: str = "r1") -> httpx.AsyncClient:
         """Return a client with the key of an account, or of the operator (`*`)."""
-        transport = httpx.ASGITransport(self._apps[replica], raise_app_exceptions=False)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(self._apps[replica], raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {self.keys[who]}"}
         return httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers=headers, timeout=30.0
