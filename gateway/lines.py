@@ -96,6 +96,7 @@ class _Held:
     idle_since: float = 0.0
     images: int = 0
     images_per_second: float = 0.0
+    closing: "asyncio.Task[None] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +138,8 @@ class Lines:
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-        await asyncio.gather(
-            *(self._close(held, "gateway stopped") for held in self._all()), *self._closing
-        )
+        await self._close(self._all(), "gateway stopped")
+        await asyncio.gather(*self._closing)
 
     @contextlib.asynccontextmanager
     async def use(self, key: LineKey) -> AsyncIterator[FundedLine]:
@@ -155,7 +155,7 @@ class Lines:
             yield held.line
         except Refused:
             if held.users == 1:
-                await self._close(held, "refused")
+                await self._close([held], "refused")
             raise
         finally:
             held.users -= 1
@@ -179,7 +179,7 @@ class Lines:
     async def free(self, account: str, *, but: LineKey) -> bool:
         """Close the account's unused lines, so that their grants return; say whether any was."""
         unused = [held for held in self._of(account) if not held.users and held.key != but]
-        await asyncio.gather(*(self._close(held, "tokens are needed elsewhere") for held in unused))
+        await self._close(unused, "tokens are needed elsewhere")
         return bool(unused)
 
     def keep_pace(self, seconds: float) -> None:
@@ -197,7 +197,7 @@ class Lines:
             for held in self._all()
             if not held.users and now - held.idle_since >= self._limits.idle_s
         ]
-        await asyncio.gather(*(self._close(held, "idle") for held in idle))
+        await self._close(idle, "idle")
 
     def _open(self, key: LineKey) -> _Held:
         if len(self._held) >= self._limits.lines_max:
@@ -217,17 +217,29 @@ class Lines:
         unused = [held for held in self._all() if not held.users]
         if not unused:
             raise unavailable("too many accounts are being served at once; try again")
-        oldest = min(unused, key=lambda held: held.idle_since)
-        del self._held[oldest.key]
-        closing = asyncio.create_task(self._close(oldest, "room for another"))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._retire(min(unused, key=lambda held: held.idle_since), "room for another")
 
-    async def _close(self, held: _Held, reason: str) -> None:
+    async def _close(self, lines: list[_Held], reason: str) -> None:
+        """Close lines; nobody gets one of them from this moment on, even if we are cancelled."""
+        if closing := {self._retire(held, reason) for held in lines}:
+            await asyncio.wait(closing)
+
+    def _retire(self, held: _Held, reason: str) -> "asyncio.Task[None]":
+        """Take a line out of use and close it in the background.
+
+        A line that somebody else has found to be closed in the same moment is out of use already.
+        """
+        if held.closing is None:
+            if self._held.get(held.key) is held:
+                del self._held[held.key]
+            held.alive.cancel()
+            held.closing = asyncio.create_task(self._end(held, reason))
+            self._closing.add(held.closing)
+            held.closing.add_done_callback(self._closing.discard)
+        return held.closing
+
+    async def _end(self, held: _Held, reason: str) -> None:
         """Close a line; what fails here is mended by the session's expiry."""
-        if self._held.get(held.key) is held:
-            del self._held[held.key]
-        held.alive.cancel()
         try:
             await asyncio.wait_for(held.line.close(reason), CLOSE_TIMEOUT_S)
         except (FramemeterError, TimeoutError) as error:

@@ -172,6 +172,16 @@ async def test_unused_lines_of_an_account_are_freed_for_another_of_it(bench: Ben
     assert [line.closed for line in bench.made] == ["tokens are needed elsewhere", ""]
 
 
+async def test_a_line_that_two_free_at_once_is_closed_once(bench: Bench) -> None:
+    await bench.use(key())
+    other = key(height=320)
+    freeing = [bench.lines.free("a", but=other) for _ in range(2)]
+    using = bench.use(key())
+    await asyncio.gather(*freeing, using)
+    assert [line.stream for line in bench.made] == ["api.a.r1.0", "api.a.r1.1"]
+    assert [line.closed for line in bench.made] == ["tokens are needed elsewhere", ""]
+
+
 async def test_a_line_in_use_is_not_freed(bench: Bench) -> None:
     async with bench.lines.use(key()):
         assert not await bench.lines.free("a", but=key(height=320))
