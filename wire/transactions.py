@@ -69,11 +69,18 @@ class LaneProducer:
         self._watch()
         await asyncio.wait_for(self._open(), OPEN_TIMEOUT_S)
 
-    async def transact(self, messages: Sequence[Message], *, next_offset: int) -> None:
+    async def transact(
+        self,
+        messages: Sequence[Message],
+        *,
+        next_offset: int,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         """Write the messages and the input offset in one transaction.
 
         1. Begin. 2. Send everything and the offset. 3. Look at every result: a failed send does
-        not fail the transaction by itself. 4. Commit.
+        not fail the transaction by itself. 4. Call `before_commit`, which may raise: from here on
+        the broker itself bounds how long a commit can still take. 5. Commit.
         """
         producer = self._producer
         await producer.begin_transaction()
@@ -84,6 +91,7 @@ class LaneProducer:
         for result in await asyncio.gather(*writes, offsets, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+        before_commit()
         await producer.commit_transaction()
 
     async def discard(self, *, gentle: bool) -> None:

@@ -16,7 +16,7 @@ from consumers.detector import lane as protocol
 from consumers.detector.figures import Figures
 from consumers.detector.inference import Inference, Work
 from consumers.detector.lane import Lane, Taken
-from consumers.detector.metering import Origin, Outcome, messages_of
+from consumers.detector.metering import Origin, Outcome, messages_of, overdue
 from wire.clock import Clock
 from wire.frames import BadFrame, Frame, decode
 from wire.kafka import AIOKafkaConsumer, ConsumerRecord, Kafka, TopicPartition
@@ -193,9 +193,17 @@ class LaneShell:
         return int(beginnings[self._source])
 
     async def _transact(self, action: protocol.Transact[Outcome]) -> None:
-        """Write one transaction; nothing outside Kafka follows from its success."""
+        """Write one transaction; nothing outside Kafka follows from its success.
+
+        What was detected too long ago is not committed: a process that slept would charge frames
+        whose grants are released already. Read again, they are expired.
+        """
         clock, figures = self._around.clock, self._around.figures
         begun = clock.monotonic()
+
+        def before_commit() -> None:
+            assert not overdue(action.results, clock.now()), "frames were detected too long ago"
+
         try:
             assert self._producer is not None
             messages = messages_of(
@@ -204,7 +212,9 @@ class LaneShell:
                 partition=self._source.partition,
                 at=clock.now(),
             )
-            await self._producer.transact(messages, next_offset=action.next_offset)
+            await self._producer.transact(
+                messages, next_offset=action.next_offset, before_commit=before_commit
+            )
             figures.committed(action.results, seconds=clock.monotonic() - begun)
             self._report(protocol.Committed(era=action.era))
         except Exception as error:  # noqa: BLE001  (one cure for every failure: a new era)

@@ -20,6 +20,9 @@ from wire.transactions import Message
 from wire.usage import Status, UsageEvent
 
 TASK = "detect"
+OVERDUE_S = 10.0
+"""How long after its greatest age a frame may still be committed as detected. With the time that a
+transaction may take it stays below the janitor's slack: whoever comes later has no grant left."""
 NO_VERSION = "none"
 """The model version of a frame that no model has seen."""
 REASON_LENGTH_MAX = 500
@@ -92,6 +95,20 @@ def usage_of(outcomes: Iterable[Outcome]) -> list[UsageEvent]:
             latest[session] = len(events)
             events.append(event)
     return events
+
+
+def overdue(outcomes: Iterable[Outcome], now: datetime) -> bool:
+    """Say whether a detected frame is so old that it may not be charged any more.
+
+    So it is after a process or its machine was asleep. Taken again, the frame ends as expired.
+    """
+    return any(
+        outcome.status is Status.DETECTED
+        and isinstance(outcome.identity, Frame)
+        and (now - outcome.identity.captured_at).total_seconds()
+        > outcome.identity.max_age_ms / 1_000 + OVERDUE_S
+        for outcome in outcomes
+    )
 
 
 def _usage(outcome: Outcome, frame: FrameIdentity) -> UsageEvent:

@@ -5,8 +5,10 @@ as in life, and any task may be in the middle of its work while anything else ha
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from billing.batches import Message
 from billing.protocol import (
     Action,
     BillerProtocol,
@@ -19,12 +21,13 @@ from billing.protocol import (
     WriteBatch,
 )
 from tests.simulation.kafka import Fate
-from tests.simulation.ledger import Fenced, moment
+from tests.simulation.ledger import Fenced
+from tests.simulation.rows import moment
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-BATCH_MAX = 4
+BATCH_MAX = 3
 TOLD_EVERY_S = 0.4
 
 
@@ -55,7 +58,7 @@ class Consumer:
 class Biller:
     """A process: its protocol, its consumers, its tasks under way."""
 
-    __slots__ = ("_consumers", "_protocol", "_tasks", "_world", "frozen_until", "name")
+    __slots__ = ("_consumers", "_hand", "_protocol", "_tasks", "_world", "frozen_until", "name")
 
     def __init__(self, world: "World", name: str) -> None:
         self._world = world
@@ -68,6 +71,7 @@ class Biller:
         self._protocol = BillerProtocol()
         self._consumers: dict[int, Consumer] = {}
         self._tasks: list[Callable[[], None]] = []
+        self._hand: Callable[[], None] | None = None  # what a fetch brought, not yet given over
 
     def crash(self) -> None:
         """Die; a transaction that is under way may still be committed."""
@@ -87,8 +91,11 @@ class Biller:
     def step(self) -> None:
         """Do one thing of those that may happen now."""
         chance, tasks = self._world.chance, self._tasks
-        if tasks and chance.roll() < 0.7:
+        if tasks and chance.roll() < 0.55:
             tasks.pop(chance.below(len(tasks)) if len(tasks) > 1 else 0)()
+        elif self._hand is not None:
+            hand, self._hand = self._hand, None
+            hand()
         elif self._consumers:
             wanted = self._protocol.in_phase(Phase.READY)
             if not wanted or chance.roll() < 0.05:
@@ -102,7 +109,7 @@ class Biller:
         look = consumer.look()
         if not world.chance.fault("poll stale"):
             consumer.polled_at, consumer.polled_end = world.now, log.stable_end()
-        messages = []
+        messages: list[Message] = []
         position, end = consumer.position, consumer.polled_end
         most = 1 + world.chance.below(BATCH_MAX)
         while position < end and len(messages) < most:
@@ -119,8 +126,8 @@ class Biller:
         if not messages and reached is None:
             return
         if world.chance.fault("fetch slow"):
-            self._tasks.append(
-                lambda: self._act(self._protocol.fetched(partition, era, messages, reached))
+            self._hand = lambda: self._act(
+                self._protocol.fetched(partition, era, messages, reached)
             )
         else:
             self._act(self._protocol.fetched(partition, era, messages, reached))
@@ -133,24 +140,20 @@ class Biller:
                 case Seek(partition=partition, offset=offset):
                     self._consumers[partition].position = offset
                 case Claim():
-                    self._tasks.append(self._task(self._claim, action))
+                    self._tasks.append(partial(self._claim, self._protocol, action))
                 case WriteBatch():
-                    self._tasks.append(self._task(self._write, action))
+                    self._tasks.append(partial(self._write, self._protocol, action))
                 case MoveWatermark():
-                    self._tasks.append(self._task(self._move, action))
+                    self._tasks.append(partial(self._move, self._protocol, action))
                 case CommitOffset(partition=partition, offset=offset):
                     assert offset <= len(self._world.usage[partition].records)
-
-    def _task(self, work: "Callable[[BillerProtocol, Action], None]", action: Action) -> "Task":
-        protocol = self._protocol
-        return lambda: work(protocol, action)
 
     def _answer(self, protocol: BillerProtocol, tell: Callable[[], list[Action]]) -> None:
         """Let an answer arrive, unless the process that waited for it is gone."""
         if protocol is self._protocol:
             self._act(tell())
 
-    def _claim(self, protocol: BillerProtocol, action: Claim) -> None:  # type: ignore[override]
+    def _claim(self, protocol: BillerProtocol, action: Claim) -> None:
         world, partition, era = self._world, action.partition, action.era
         if world.chance.fault("claim lost"):
             self._answer(protocol, lambda: protocol.failed(partition, era))
@@ -200,6 +203,3 @@ class Biller:
         except Fenced:
             self._world.chance.counts["biller fenced"] += 1
             self._answer(protocol, lambda: protocol.fenced(action.partition, action.era))
-
-
-Task = Callable[[], None]

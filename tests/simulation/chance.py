@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-RATES = (0.0, 0.02, 0.06, 0.2)
+RATES = (0.0, 0.02, 0.05, 0.15)
 """How probable a fault is each time that it could happen; drawn for each kind and schedule."""
 
 CALLS = ("call lost", "call answer lost", "call late", "call repeated", "call answer slow")
@@ -16,6 +16,9 @@ SENDS = ("send lost", "send answer lost", "send late", "send copied")
 LANES = ("lane request lost", "lane answer lost", "lane request late", "frames handed out unasked")
 WRITES = ("write lost", "write answer lost", "write late", "claim lost", "claim answer lost")
 READS = ("claim late", "fetch slow", "poll stale")
+BILLERS = frozenset((*WRITES, "claim late", "fetch slow"))
+SELDOM_ASKED = (0.0, 0.1, 0.25, 0.5)
+"""Rates of what could happen only once or twice in a schedule: a biller's writes and fetches."""
 FAULTS = (*CALLS, *SENDS, *LANES, *WRITES, *READS)
 """Faults that an actor meets while it works."""
 
@@ -31,7 +34,9 @@ class Chance:
         self.counts = counts
         self.calm = False
         roll = self.roll
-        self._rates = {kind: RATES[int(roll() * 4)] for kind in FAULTS}
+        self._rates = {
+            kind: (SELDOM_ASKED if kind in BILLERS else RATES)[int(roll() * 4)] for kind in FAULTS
+        }
 
     def fault(self, kind: str) -> bool:
         """Say whether this fault happens now, and count it."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 T = TypeVar("T")
-EVENT_RATES = (0.0, 0.03, 0.07, 0.14)
+EVENT_RATES = (0.0, 0.02, 0.05, 0.1)
+COORDINATOR_LOADS_S = 1.5
 
 
 class Chaos:
@@ -105,6 +106,8 @@ class Chaos:
         """Break every connection; markers may be forgotten, now and then only some of them."""
         world, chance = self._world, self._world.chance
         world.generation += 1
+        for offset in world.offsets:
+            offset.stale_until = world.now + chance.roll() * COORDINATOR_LOADS_S
         for coordinator in world.coordinators:
             if coordinator.unmarked and chance.roll() < 0.7:
                 told = len(coordinator.unmarked)
@@ -172,8 +175,19 @@ class Chaos:
         self._world.pass_time(self._world.chance.seconds(0.3, 2.5))
 
     def much_time_passes(self) -> None:
-        """Let so much time pass that sessions lapse and expire."""
-        self._world.pass_time(self._world.chance.seconds(3.0, 20.0))
+        """Let so much time pass that sessions lapse; some are quicker than others to go on."""
+        world, chance = self._world, self._world.chance
+        if chance.roll() < 0.5:  # first the lanes get ahead of the billers
+            for _ in range(12):
+                for actor in world.lanes:
+                    actor.step()
+                world.mark_one()
+        world.pass_time(chance.seconds(3.0, 40.0))
+        if chance.roll() < 0.7:
+            for _ in range(4):
+                for biller in world.billers:
+                    biller.step()
+            chance.counts["sessions expired"] += world.ledger.expire(world.now)
 
     def top_up(self) -> None:
         """Add tokens to an account."""
@@ -182,7 +196,7 @@ class Chaos:
         ledger.top_up(account, self._world.chance.below(12 * ledger.prices[account]) + 1)
 
     def _until(self) -> float:
-        return self._world.now + self._world.chance.seconds(0.5, 15.0)
+        return self._world.now + self._world.chance.seconds(0.5, 30.0)
 
     def _some(self, things: "list[T]") -> "T":
         return things[self._world.chance.below(len(things))]
@@ -192,5 +206,5 @@ EVENTS = [
     name.replace("_", " ")
     for name, member in vars(Chaos).items()
     if not name.startswith("_") and callable(member) and name != "strike"
-] + ["time passes"] * 4
+] + ["time passes"] * 2
 """All kinds; a moment that passes is the most frequent."""

@@ -79,12 +79,18 @@ class Log:
 
 
 class GroupOffset:
-    """The committed offset of one input partition; written in transactions, as logs are."""
+    """The committed offset of one input partition; written in transactions, as logs are.
 
-    __slots__ = ("epoch", "pending", "value")
+    A new coordinator of the group has not loaded the newest for a while: until `stale_until` it
+    answers with an `older` one, unless it is asked for what is stable.
+    """
+
+    __slots__ = ("epoch", "older", "pending", "stale_until", "value")
 
     def __init__(self) -> None:
         self.value = 0
+        self.older = 0
+        self.stale_until = 0.0
         self.pending: int | None = None
         self.epoch = 0
 
@@ -100,7 +106,7 @@ class GroupOffset:
         """Decide it."""
         self.epoch = max(epoch, self.epoch)
         if self.pending is not None and fate is Fate.COMMITTED:
-            self.value = self.pending
+            self.older, self.value = self.value, self.pending
         self.pending = None
 
 

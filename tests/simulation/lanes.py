@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from consumers.detector import lane as protocol
 from consumers.detector.lane import Lane, Taken
-from consumers.detector.metering import Outcome, usage_of
+from consumers.detector.metering import Outcome, overdue, usage_of
 from tests.simulation.kafka import Fate, Target
-from tests.simulation.ledger import FRAME_AGE_S, moment
-from wire.usage import Status, UsageEvent
+from tests.simulation.outputs import Seen, Told
+from tests.simulation.rows import FRAME_AGE_S, moment
+from wire.usage import Status
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -21,34 +22,11 @@ OPENING = ("fence", "scrub", "abort", "read")
 """The order on which exactly-once rests."""
 STABLE_READ = True
 """Offsets of undecided transactions are waited for (`require_stable`)."""
-STALE_S = 0.5
-"""How much older than its greatest age a frame may be when its transaction is committed."""
 STATUSES = (*[Status.DETECTED] * 6, Status.CACHED, Status.FAILED, Status.REJECTED)
 
 
-class Seen:
-    """A detection as it is read: which message it was made of, in which life of a lane."""
-
-    __slots__ = ("key", "life", "offset")
-
-    def __init__(self, offset: int, key: protocol.FrameKey, life: tuple[int, int]) -> None:
-        self.offset = offset
-        self.key = key
-        self.life = life
-
-
-class Told:
-    """A usage event as the biller's `read` takes it: decoded."""
-
-    __slots__ = ("data", "time")
-
-    def __init__(self, data: UsageEvent, now: float) -> None:
-        self.data = data
-        self.time = moment(now)
-
-
-Result = tuple[Seen, Outcome, float]
-"""A detection, its outcome, and when its frame was captured."""
+Result = tuple[Seen, Outcome]
+"""A detection and its outcome."""
 
 
 class LaneActor:
@@ -173,9 +151,7 @@ class LaneActor:
         seen = Seen(offset, frame.key, (self._life, era))
         if not fresh:
             world.chance.counts["frames expired"] += 1
-        self.report(
-            protocol.Finished(era=era, offset=offset, result=(seen, outcome, frame.captured_at))
-        )
+        self.report(protocol.Finished(era=era, offset=offset, result=(seen, outcome)))
 
     def _stop(self) -> None:
         """Cancel what runs: a request of it may be in the network already. Drop the work."""
@@ -271,33 +247,27 @@ class LaneActor:
 
     def _read(self) -> bool | None:
         offset = self._world.offsets[self.index]
-        if STABLE_READ and offset.pending is not None:
+        stale = self._world.now < offset.stale_until
+        if STABLE_READ and (stale or offset.pending is not None):
             return None
-        self._offset = offset.value
+        self._offset = offset.older if stale else offset.value
         return True
 
     def _transaction(self, action: "protocol.Transact[Result]") -> Callable[[], bool | None]:
         world, index, epoch, stage = self._world, self.index, self._epoch, self._stage
         detections, usage = world.column(index)
         if stage == 0:
-            return lambda: self._send(epoch, detections, [seen for seen, _, _ in action.results])
+            return lambda: self._send(epoch, detections, [seen for seen, _ in action.results])
         if stage == 1:
-            events = usage_of(outcome for _, outcome, _ in action.results)
+            events = usage_of(outcome for _, outcome in action.results)
             return lambda: self._send(epoch, usage, [Told(event, world.now) for event in events])
         if stage == 2:
             return lambda: self._send(epoch, world.offsets[index], [action.next_offset])
         coordinator = world.coordinators[index]
-        if self._stale(action):
+        if overdue([outcome for _, outcome in action.results], moment(world.now)):
+            world.chance.counts["detected too long ago"] += 1
             return lambda: False
         return lambda: coordinator.end(epoch, Fate.COMMITTED, world.now)
-
-    def _stale(self, action: "protocol.Transact[Result]") -> bool:
-        """Say whether a result is too old to be committed: nobody waits for its money any more."""
-        oldest = self._world.now - FRAME_AGE_S - STALE_S
-        return any(
-            outcome.status is Status.DETECTED and captured_at < oldest
-            for _, outcome, captured_at in action.results
-        )
 
     def _send(self, epoch: int, target: Target, values: list[object]) -> bool | None:
         """Let the coordinator know the partition, then write to it."""

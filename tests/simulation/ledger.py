@@ -5,72 +5,25 @@ arrives. Decisions are the real ones (`billing.grants`, `batches`, `charging`, `
 mirrored here is the SQL around them. Every change is checked at once against the promises.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from billing import batches, charging, grants
 from billing.batches import Identity, Message
-from billing.charging import BilledSession, SessionCharge
-from billing.coverage import Coverage
-from billing.grants import SessionState
+from billing.charging import SessionCharge
 from billing.ledger import Purse
+from tests.simulation.rows import (
+    FRAME_AGE_S,
+    SLACK_S,
+    START,
+    TTL_S,
+    Position,
+    Row,
+    Violation,
+    billed,
+    state_of,
+)
 from wire.errors import InsufficientTokens
-from wire.sessions import CloseSession, Grant, OpenSession, RenewSession
-
-TTL_S = 6.0
-FRAME_AGE_S = 3.0
-SLACK_S = 5.0
-"""Covers what the world may delay: a transaction, its markers, a late request."""
-START = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-class Violation(AssertionError):
-    """A promise is broken."""
-
-
-def moment(now: float) -> datetime:
-    """Return the simulated time as a date."""
-    return START + timedelta(seconds=now)
-
-
-class Row:
-    """A row of `session`."""
-
-    __slots__ = (
-        "account",
-        "charged",
-        "covered",
-        "expires_at",
-        "granted",
-        "held",
-        "identity",
-        "in_doubt",
-        "last_seq",
-        "price",
-        "state",
-    )
-
-    def __init__(self, identity: Identity, price: int, frames: int, expires_at: float) -> None:
-        self.identity = identity
-        self.account = identity.account
-        self.price = price
-        self.state = "open"
-        self.granted = self.held = frames
-        self.charged = 0
-        self.expires_at = expires_at
-        self.last_seq: int | None = None
-        self.in_doubt = 0
-        self.covered = Coverage()
-
-
-class Position:
-    """A row of `consumer_position`."""
-
-    __slots__ = ("next_offset", "owner_epoch", "watermark")
-
-    def __init__(self) -> None:
-        self.owner_epoch = 0
-        self.next_offset = 0
-        self.watermark: datetime | None = None
+from wire.sessions import CloseSession, Grant, OpenSession, RenewSession, WhenUnreachable
 
 
 class Fenced(Exception):
@@ -88,6 +41,7 @@ class Ledger:
             name: {Purse.AVAILABLE: amount, Purse.HELD: 0, Purse.RECEIVABLE: 0, Purse.REVENUE: 0}
             for name, (amount, _) in accounts.items()
         }
+        self.policies = dict.fromkeys(accounts, WhenUnreachable.FINISH)
         self.sessions: dict[tuple[str, int], Row] = {}
         self.epochs: dict[str, int] = {}
         self.positions = [Position() for _ in range(partitions)]
@@ -139,7 +93,7 @@ class Ledger:
     def close(self, stream: str, epoch: int, request: CloseSession, now: float) -> None:
         """End a session and release what cannot be used any more."""
         row = self.sessions[stream, epoch]
-        state = _state(row)
+        state = state_of(row)
         if not grants.is_closable(state):
             return
         closing = grants.close(state, last_seq=request.last_seq, in_doubt=request.in_doubt)
@@ -166,9 +120,7 @@ class Ledger:
                 ended += 1
         return ended
 
-    def _extend(
-        self, account: str, *, unspent: int, wanted: int, opening: int
-    ) -> grants.Extension:
+    def _extend(self, account: str, *, unspent: int, wanted: int, opening: int) -> grants.Extension:
         open_sessions = sum(
             row.state == "open" and row.account == account for row in self.sessions.values()
         )
@@ -186,6 +138,7 @@ class Ledger:
             expires_at=START,
             available=self.purses[row.account][Purse.AVAILABLE],
             balance_version=0,
+            when_unreachable=self.policies[row.account],
         )
 
     # Usage --------------------------------------------------------------------------------------
@@ -224,7 +177,7 @@ class Ledger:
         if rest is None:
             return position.next_offset
         rows = {
-            key: _billed(self.sessions[key])
+            key: billed(self.sessions[key])
             for key in {(identity.stream, identity.epoch) for identity in rest.lines}
         }
         decision = charging.decide(rest, rows)
@@ -280,28 +233,3 @@ class Ledger:
                     raise Violation("a session holds less than nothing")
         if purses[Purse.HELD] != held or purses[Purse.REVENUE] != charged:
             raise Violation(f"held {held} and charged {charged} are not {purses}")
-
-
-def _state(row: Row) -> SessionState:
-    return SessionState(
-        account=row.account,
-        state=row.state,
-        unit_price=row.price,
-        granted_frames=row.granted,
-        held_frames=row.held,
-        last_seq=row.last_seq,
-        in_doubt=row.in_doubt,
-        covered=row.covered,
-    )
-
-
-def _billed(row: Row) -> BilledSession:
-    return BilledSession(
-        identity=row.identity,
-        unit_price=row.price,
-        state=row.state,
-        last_seq=row.last_seq,
-        in_doubt=row.in_doubt,
-        held_frames=row.held,
-        covered=Coverage(row.covered.intervals()),
-    )

@@ -7,12 +7,12 @@ not at all, and nobody is told. A gateway call may be lost on either way, come l
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipeline.contract import Action, Close, Contract, Place, Renew
-from pipeline.funding import Funding, Phase
-from tests.simulation.ledger import Violation, moment
+from pipeline.contract import Action, Close, Contract, Phase, Place, Renew
+from pipeline.funding import Funding
+from tests.simulation.rows import Violation, moment
+from wire import frames
 from wire.errors import FramemeterError, InsufficientTokens, Retryable, SessionOver
-from wire.frames import FrameIdentity
-from wire.sessions import Grant, OpenSession
+from wire.sessions import Grant, OpenSession, WhenUnreachable
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,7 +30,7 @@ class Frame:
     def __init__(self, contract: Contract, place: Place, now: float) -> None:
         self.captured_at = now
         self.key = (contract.stream, place.epoch, place.seq)
-        self.identity = FrameIdentity(
+        self.identity = frames.Frame(
             account=contract.account,
             stream=contract.stream,
             epoch=place.epoch,
@@ -39,6 +39,11 @@ class Frame:
             height=contract.height,
             width=contract.width,
             captured_at=moment(now),
+            tier=contract.tier,
+            max_age_ms=contract.max_age_ms,
+            source_height=contract.height,
+            source_width=contract.width,
+            picture=b"",
         )
 
 
@@ -53,6 +58,7 @@ class Owner:
         "_hand",
         "_input",
         "_reply",
+        "_unheard",
         "_world",
         "frozen_until",
         "funding",
@@ -67,15 +73,6 @@ class Owner:
         self.frozen_until = 0.0
         self.start()
 
-    @property
-    def stream_number(self) -> int:
-        """Return a number by which streams are told apart."""
-        return ord(self._contract.stream[0])
-
-    def place(self, index: int) -> None:
-        """Say which input the stream's frames go to."""
-        self._input = index
-
     def start(self) -> None:
         """Begin with nothing remembered."""
         self.funding = Funding(self._contract, spread=self._world.chance.roll())
@@ -84,6 +81,7 @@ class Owner:
         self._asked: Action | None = None
         self._reply: Answer = None
         self._doubted = -1
+        self._unheard = False
 
     def crash(self) -> None:
         """Die; what was handed to the network may still arrive."""
@@ -127,6 +125,8 @@ class Owner:
             raise Violation(f"{place} is published and not paid for")
         if place.epoch == self._doubted:
             raise Violation(f"{place}: a number was handed out after a doubt")
+        if self._unheard and world.ledger.policies[row.account] is WhenUnreachable.STOP:
+            raise Violation(f"{place}: its account wants to stop while nobody answers")
         self._hand.append((place, Frame(self._contract, place, world.now)))
         if world.trace:
             world.trace(f"{self.name} numbers {place.epoch}/{place.seq}")
@@ -161,8 +161,8 @@ class Owner:
             world.trace(f"{self.name} failed to send {len(self._hand)}")
         self._hand.clear()
 
-    def _writing(self, frames: list[Frame]) -> Callable[[], None]:
-        return lambda: self._world.inputs[self._input].extend(frames)
+    def _writing(self, sent: list[Frame]) -> Callable[[], None]:
+        return lambda: self._world.inputs[self._input].extend(sent)
 
     # The gateway --------------------------------------------------------------------------------
 
@@ -213,6 +213,7 @@ class Owner:
     def _hear(self, answer: Answer) -> None:
         world, funding, action = self._world, self.funding, self._asked
         self._asked = self._reply = None
+        self._unheard = isinstance(answer, Retryable) and isinstance(action, Renew)
         if world.trace:
             world.trace(f"{self.name} asked {action} and heard {answer}")
         match answer:

@@ -7,12 +7,14 @@ steps, and then every published frame has one outcome and every token is where i
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
+from itertools import pairwise
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from billing import batches
 from billing.ledger import Purse
-from tests.simulation.ledger import FRAME_AGE_S, SLACK_S, TTL_S, Violation
+from consumers.detector import metering
+from tests.simulation.rows import FRAME_AGE_S, OVERDUE_S, SLACK_S, TTL_S, Violation
 from tests.simulation.world import LATE_S, World
 
 if TYPE_CHECKING:
@@ -25,19 +27,22 @@ ROUNDS_MAX = 600
 
 
 @contextmanager
-def decoded() -> "Iterator[None]":
-    """Let `billing.batches` take usage events as they are, without JSON: that is for speed only."""
-    real = batches.usage
-    batches.usage = SimpleNamespace(decode_envelope=lambda told: told)  # type: ignore[assignment]
+def simulated() -> "Iterator[None]":
+    """Scale a time of the product down to the simulation's, and take usage events undecoded.
+
+    JSON has its own tests; here it would only cost speed.
+    """
+    module: Any = batches
+    codec, overdue_s = module.usage, metering.OVERDUE_S
+    module.usage = SimpleNamespace(decode_envelope=lambda told: told)
+    metering.OVERDUE_S = OVERDUE_S
     try:
         yield
     finally:
-        batches.usage = real
+        module.usage, metering.OVERDUE_S = codec, overdue_s
 
 
-def simulate(
-    seed: int, counts: Counter[str], trace: Callable[[str], None] | None = None
-) -> World:
+def simulate(seed: int, counts: Counter[str], trace: Callable[[str], None] | None = None) -> World:
     """Run the schedule of this seed; raise `Violation` (or an assertion) where a promise breaks."""
     world = World(seed, counts, trace)
     world.run(STEPS_LEAST + world.chance.below(STEPS_MORE))
@@ -197,7 +202,7 @@ def check_detections(world: World) -> None:
         if index in world.repeats:
             continue
         offsets = [it.offset for it in seen]
-        if any(after <= before for before, after in zip(offsets, offsets[1:], strict=False)):
+        if any(after <= before for before, after in pairwise(offsets)):
             raise Violation(f"input {index}: detections of {offsets}: twice, or out of order")
         if len({(it.key, it.life) for it in seen}) != len(seen):
             raise Violation(f"input {index}: a lane did not pass over a copy")

@@ -17,7 +17,9 @@ from tests.simulation.kafka import Coordinator, GroupOffset, Log
 from tests.simulation.lanes import LaneActor
 from tests.simulation.ledger import Ledger
 from tests.simulation.owner import Frame, Owner
+from tests.simulation.rows import FRAME_AGE_S
 from wire.frames import Tier
+from wire.sessions import WhenUnreachable
 
 STEP_S = 0.02
 LATE_S = 1.5
@@ -28,17 +30,24 @@ BALANCES = (0, 2, 5, 9, 14, 20, 30, 50)
 """What an account starts with, in frames."""
 PRICES = (7, 700, 1_000, 5_625)
 
+POLICIES = (WhenUnreachable.FINISH, WhenUnreachable.STOP)
+PACES = (0.15, 0.4, 1.0)
+"""Frames a second: how many frames a grant asks for at a time."""
+
 CONTRACTS = [
-    Contract(
-        account=account,
-        stream=stream,
-        model="park-n",
-        height=384,
-        width=512,
-        tier=Tier.STANDARD,
-        max_age_ms=3_000,
-        frames_per_second=1.0,
-    )
+    [
+        Contract(
+            account=account,
+            stream=stream,
+            model="park-n",
+            height=384,
+            width=512,
+            tier=Tier.STANDARD,
+            max_age_ms=round(FRAME_AGE_S * 1_000),
+            frames_per_second=pace,
+        )
+        for pace in PACES
+    ]
     for stream, account in (("gate", "acme"), ("yard", "acme"), ("dock", "bolt"))
 ]
 
@@ -76,12 +85,12 @@ class World:
             },
             columns,
         )
-        lines = 1 + below(3)
-        self.owners = [
-            Owner(self, f"owner {n}", CONTRACTS[(n * (1 + below(2))) % 3], 0) for n in range(lines)
-        ]
-        for owner in self.owners:  # owners of one stream write to one input
-            owner.place(owner.stream_number % inputs)
+        self.ledger.policies = {name: POLICIES[below(2)] for name in self.ledger.prices}
+        self.owners = []
+        for number in range(1 + below(3)):
+            stream = number * (1 + below(2)) % 3  # sometimes two owners of one stream
+            contract = CONTRACTS[stream][below(3)]
+            self.owners.append(Owner(self, f"owner {number}", contract, stream % inputs))
         self.detector_count = 1 + below(3)
         self.lanes: list[LaneActor] = []
         self.holders: list[LaneActor | None] = [None] * inputs
@@ -174,18 +183,19 @@ class World:
             self.now += roll() * STEP_S * 2
             if self.now >= self._due_at:
                 self._settle()
-            self._step(chance, 0.35 + 0.62 * roll())
+            self._step(chance, 0.3 + 0.67 * roll())
 
     def _step(self, chance: Chance, roll: float) -> None:
         """Let one actor do one thing."""
-        if roll < 0.35:
+        if roll < 0.3:
             owner = self.owners[chance.below(len(self.owners))]
             if owner.frozen_until <= self.now:
                 owner.step()
-        elif roll < 0.7:
+        elif roll < 0.63:
             self._step_lane(chance)
         elif roll < 0.9:
-            biller = self.billers[chance.below(len(self.billers))]
+            billers = self.readers if chance.roll() < 0.8 else self.billers
+            biller = billers[chance.below(len(billers))]
             if biller.frozen_until <= self.now:
                 biller.step()
         elif roll < 0.97:

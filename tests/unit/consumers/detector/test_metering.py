@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.detector.metering import Outcome, messages_of, usage_of
+from consumers.detector.metering import OVERDUE_S, Outcome, messages_of, overdue, usage_of
 from tests.unit.consumers.detector.made import NOON, frame, origin, outcome
 from wire import detections, usage
 from wire.frames import FrameIdentity
@@ -124,3 +124,16 @@ def test_a_long_reason_is_cut() -> None:
     reason = detections.decode(detection.value).reason
     assert reason is not None
     assert len(reason) == 500
+
+
+def test_a_detected_frame_may_be_charged_until_a_while_after_its_greatest_age() -> None:
+    made = frame(max_age_ms=5_000)
+    last = NOON + timedelta(seconds=5 + OVERDUE_S)
+    assert not overdue([outcome(made)], last)
+    assert overdue([outcome(made)], last + timedelta(seconds=1))
+
+
+def test_a_frame_that_costs_nothing_is_never_too_old() -> None:
+    late = NOON + timedelta(days=1)
+    free = [outcome(frame(), status) for status in Status if status is not Status.DETECTED]
+    assert not overdue(free, late)
