@@ -57,6 +57,7 @@ async def _seal(connection: Any, batch_size_max: int) -> int:
     """
     if not await connection.fetchval(sql("seal.lead"), SEALER_LOCK):  # 1
         return 0
+    await connection.execute(sql("seal.by_index"))
     head = await connection.fetchrow(sql("seal.head"))  # 2
     position, last_hash = head or (0, GENESIS)
     rows = await _waiting(connection, batch_size_max)  # 3

@@ -1,6 +1,11 @@
 -- name: lead
 select pg_try_advisory_xact_lock($1);
 
+-- name: by_index
+-- Before statistics are gathered, the planner would sort all that waits for each batch.
+select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_sort', 'off', true);
+
 -- name: head
 select position, hash from transfer_seal order by position desc limit 1;
 
