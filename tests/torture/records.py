@@ -119,11 +119,7 @@ def rewind_detectors(bootstrap: str, topics: Topics, *, back: int | None) -> lis
     group = f"{topics.prefix}detector"
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     _await_empty(admin, group)
-    asked = [ConsumerGroupTopicPartitions(group)]
-    answer = admin.list_consumer_group_offsets(
-        asked, require_stable=True, request_timeout=TIMEOUT_S
-    )
-    known = [it for it in answer[group].result(TIMEOUT_S).topic_partitions if it.offset > 0]
+    known = [it for it in _stable_offsets(admin, group) if it.offset > 0]
     if back is None:
         admin.delete_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
         return [_replayed(it, 0) for it in known]
@@ -139,12 +135,8 @@ def lag(bootstrap: str, topics: Topics) -> int:
     """Return how many frames the detectors have not committed yet."""
     group = f"{topics.prefix}detector"
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
-    answer = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=TIMEOUT_S
-    )
     committed = {
-        (it.topic, it.partition): max(0, it.offset)
-        for it in answer[group].result(TIMEOUT_S).topic_partitions
+        (it.topic, it.partition): max(0, it.offset) for it in _stable_offsets(admin, group)
     }
     consumer = reader(bootstrap)
     try:
@@ -174,6 +166,22 @@ def _record(message: Message) -> Record:
 
 def _bytes(value: str | bytes | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
+
+
+def _stable_offsets(admin: AdminClient, group: str) -> list[TopicPartition]:
+    """Return a group's positions once no transaction is about to change one of them."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        answer = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=TIMEOUT_S
+        )
+        found = answer[group].result(TIMEOUT_S).topic_partitions
+        unstable = [it for it in found if it.error is not None]
+        if not unstable:
+            return list(found)
+        if time.monotonic() > deadline:
+            raise KafkaException(unstable[0].error)
+        time.sleep(0.2)
 
 
 def _await_empty(admin: AdminClient, group: str) -> None:

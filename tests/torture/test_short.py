@@ -26,7 +26,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         await made.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_no_fault_of_a_short_schedule_loses_or_doubles_anything(
     site: Site, seed: int, tmp_path: Path
