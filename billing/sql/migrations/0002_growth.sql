@@ -65,7 +65,7 @@ create function month_of(moment timestamptz) returns timestamptz
     return date_trunc('month', moment, 'UTC');
 
 -- Make the partitions of `months` months, beginning with the one of `first`; say how many were new.
--- A month whose rows lie in the default partition already stays there: nothing is lost by being late.
+-- A month whose rows lie in the default partition already stays there: being late loses nothing.
 create function make_months(first timestamptz, months integer) returns integer
     language plpgsql security definer set search_path from current as $$
 declare

@@ -36,7 +36,7 @@ create trigger transfer_carried_table_stays before truncate on transfer_carried
 create table retention (
     relation text primary key check (relation in ('transfer', 'usage_minute')),
     dropped_before timestamptz not null,
-    last_position bigint not null default 0     -- of transfers: no dropped one has a higher position
+    last_position bigint not null default 0     -- no dropped transfer has a higher position
 );
 
 -- Every sum of transfers that ever were, by account, kind and sides.
@@ -103,7 +103,7 @@ begin
         ) as m left join usage_hour as h using (stream, epoch, hour, status)
         where h.frames is distinct from m.frames or h.millitokens is distinct from m.millitokens
     ) then
-        raise exception 'usage_hour does not bear out the minutes of before %: see the audit', before
+        raise exception 'usage_hour does not bear out minutes of before %: see the audit', before
             using errcode = 'object_not_in_prerequisite_state';
     end if;
     insert into retention as r (relation, dropped_before) values ('usage_minute', before)
