@@ -119,7 +119,7 @@ def rewind_detectors(bootstrap: str, topics: Topics, *, back: int | None) -> lis
     group = f"{topics.prefix}detector"
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     _await_empty(admin, group)
-    known = [it for it in _stable_offsets(admin, group) if it.offset > 0]
+    known = [it for it in _stable_offsets(admin, group, topics) if it.offset > 0]
     if back is None:
         admin.delete_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
         return [_replayed(it, 0) for it in known]
@@ -136,7 +136,7 @@ def lag(bootstrap: str, topics: Topics) -> int:
     group = f"{topics.prefix}detector"
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": QUIET})
     committed = {
-        (it.topic, it.partition): max(0, it.offset) for it in _stable_offsets(admin, group)
+        (it.topic, it.partition): max(0, it.offset) for it in _stable_offsets(admin, group, topics)
     }
     consumer = reader(bootstrap)
     try:
@@ -168,12 +168,22 @@ def _bytes(value: str | bytes | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
 
-def _stable_offsets(admin: AdminClient, group: str) -> list[TopicPartition]:
-    """Return a group's positions once no transaction is about to change one of them."""
+def _stable_offsets(admin: AdminClient, group: str, topics: Topics) -> list[TopicPartition]:
+    """Return a group's positions once no transaction is about to change one of them.
+
+    Every partition is asked for by name: in an answer about whatever there is, one whose first
+    position is about to be committed is left out.
+    """
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics.frames_all
+        for number in range(topics.partitions)
+    ]
+    asked = [ConsumerGroupTopicPartitions(group, partitions)]
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         answer = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], require_stable=True, request_timeout=TIMEOUT_S
+            asked, require_stable=True, request_timeout=TIMEOUT_S
         )
         found = answer[group].result(TIMEOUT_S).topic_partitions
         unstable = [it for it in found if it.error is not None]
