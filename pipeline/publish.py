@@ -13,6 +13,7 @@ import structlog
 from wire.errors import Retryable
 from wire.frames import PICTURE_BYTES_MAX, Frame, Tier, encode_headers
 from wire.kafka import AIOKafkaProducer, Kafka, KafkaError
+from wire.producers import end_producer
 from wire.topics import Topics
 
 READY_WAIT_S = 2.0
@@ -24,7 +25,6 @@ STOP_WAIT_S = 0.75
 START_WAIT_S_MAX = 15.0
 RESTART_WAIT_S = 0.5
 RESTART_WAIT_S_MAX = 5.0
-CANCEL_ROUNDS_MAX = 20
 log = structlog.stdlib.get_logger("pipeline.publish")
 
 
@@ -147,28 +147,10 @@ class FramePublisher:
         return producer
 
     async def _discard(self, producer: AIOKafkaProducer, wait_s: float) -> None:
-        """Stop the producer within a few seconds, broker or no broker; answer what is left.
-
-        aiokafka's own stop waits for the broker, so it is given `wait_s` and then forced.
-        """
-        stopping = asyncio.create_task(producer.stop())
-        await asyncio.wait({stopping}, timeout=wait_s)
-        if not stopping.done():
-            await self._force(producer, stopping)
-        elif not stopping.cancelled() and stopping.exception() is not None:
-            log.debug("a producer did not stop well", reason=repr(stopping.exception()))
+        """Stop the producer within a few seconds, broker or no broker; answer what is left."""
+        await end_producer(producer, stop_wait_s=wait_s)
         for future in list(self._pending):
             future.cancel()
-
-    async def _force(self, producer: AIOKafkaProducer, stopping: "asyncio.Task[None]") -> None:
-        stopping.cancel()
-        sender = producer._sender.sender_task
-        for _ in range(CANCEL_ROUNDS_MAX):
-            if sender is None or sender.done():
-                break
-            sender.cancel()  # the first cancel ends its loop, the next ones what it waits for
-            await asyncio.sleep(0)
-        await asyncio.wait({asyncio.create_task(producer.client.close())}, timeout=STOP_WAIT_S)
 
 
 async def _require(producer: AIOKafkaProducer, topic: str) -> None:

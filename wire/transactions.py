@@ -9,17 +9,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.conn import CloseReason
 
 from wire.kafka import Kafka
+from wire.producers import end_producer
 
 OPEN_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 1.5
-CANCEL_ROUNDS_MAX = 20
 SCRUB_KEY = b"scrub"
-log = structlog.stdlib.get_logger("wire.transactions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +98,8 @@ class LaneProducer:
         `gentle` stops it first, which ends an open transaction; it is skipped when the connection
         is known to be broken, because `stop()` waits for the broker.
         """
-        if gentle and not self._connection_lost and await self._ends(self._producer.stop()):
-            return
-        self._producer._closed = True
-        sender = self._producer._sender.sender_task
-        for _ in range(CANCEL_ROUNDS_MAX):
-            if sender is None or sender.done():
-                break
-            sender.cancel()  # the first cancel ends its loop, the next ones what it waits for
-            await asyncio.sleep(0)
-        await self._ends(self._producer.client.close())
+        stops = gentle and not self._connection_lost
+        await end_producer(self._producer, stop_wait_s=STOP_TIMEOUT_S if stops else 0.0)
 
     async def _open(self) -> None:
         await self._producer.start()
@@ -152,12 +142,3 @@ class LaneProducer:
                 self._broken(f"connection of the lane's producer: {reason.name}")
 
         client._on_connection_closed = closed
-
-    async def _ends(self, ending: "asyncio.Future[None] | object") -> bool:
-        """Wait a bounded time for `ending`; say whether it went well."""
-        try:
-            await asyncio.wait_for(ending, STOP_TIMEOUT_S)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is being thrown away)
-            log.debug("a producer was torn down by force", reason=repr(error))
-            return False
-        return True

@@ -21,7 +21,7 @@ BROAD_EXCEPTS = {
     "consumers/detector/lanes.py": "one cure for every failure of a lane: a new era",
     "consumers/detector/models.py": "a model that cannot be warmed is named by its frames",
     "pipeline/feed.py": "the outermost loop of a camera's thread; logged, and the camera retried",
-    "wire/transactions.py": "tears a producer down that is thrown away whatever it answers",
+    "wire/producers.py": "tears a producer down that is thrown away whatever it answers",
 }
 """Where a broad except may swallow an error, and why. Keep it short."""
 
