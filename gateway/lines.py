@@ -9,17 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
 
 import structlog
 
 from gateway.problems import unavailable
 from gateway.virtual_streams import REPLICA_LENGTH_MAX, LineKey, StreamNumbers, stream_name
-from pipeline.line import Contract
+from pipeline.line import Line
 from wire.clock import Clock
 from wire.errors import FramemeterError, Refused
-from wire.frames import FrameIdentity
 
 SWEEP_S = 1.0
 PACE_MEMORY = 0.8
@@ -28,61 +25,7 @@ CLOSE_TIMEOUT_S = 5.0
 log = structlog.stdlib.get_logger("gateway.lines")
 
 
-class FundedLine(Protocol):
-    """One stream that publishes only what is paid for (`pipeline.line.Line`)."""
-
-    @property
-    def contract(self) -> Contract:
-        """What the line publishes, for whom."""
-        ...
-
-    @property
-    def unit_price(self) -> int | None:
-        """Millitokens a frame; None until a session was opened."""
-        ...
-
-    @property
-    def unspent_frames(self) -> int:
-        """Frames that are paid for and not published yet."""
-        ...
-
-    @property
-    def available(self) -> int | None:
-        """The account's free millitokens as of the latest grant; None before the first."""
-        ...
-
-    @property
-    def balance_version(self) -> int | None:
-        """Which version of the balance `available` is of."""
-        ...
-
-    async def publish(
-        self,
-        picture: bytes,
-        *,
-        captured_at: datetime,
-        source_height: int,
-        source_width: int,
-        reply: str | None = None,
-        traceparent: str | None = None,
-    ) -> FrameIdentity:
-        """Publish one picture and return its frame's identity once the broker has it."""
-        ...
-
-    def amend(self, contract: Contract) -> None:
-        """Change the terms that do not touch the price."""
-        ...
-
-    async def keep_alive(self) -> None:
-        """Renew the session until cancelled."""
-        ...
-
-    async def close(self, reason: str) -> None:
-        """End the session."""
-        ...
-
-
-MakeLine = Callable[[LineKey, str], FundedLine]
+MakeLine = Callable[[LineKey, str], Line]
 """Makes the line of a key under a stream name."""
 
 
@@ -90,7 +33,7 @@ MakeLine = Callable[[LineKey, str], FundedLine]
 class _Held:
     key: LineKey
     number: int
-    line: FundedLine
+    line: Line
     alive: asyncio.Task[None]
     users: int = 0
     idle_since: float = 0.0
@@ -142,7 +85,7 @@ class Lines:
         await asyncio.gather(*self._closing)
 
     @contextlib.asynccontextmanager
-    async def use(self, key: LineKey) -> AsyncIterator[FundedLine]:
+    async def use(self, key: LineKey) -> AsyncIterator[Line]:
         """Lend the key's line, which stays open meanwhile; a refusal closes an unused one.
 
         A refused line is let go so that a topped-up account, or a model that was registered a

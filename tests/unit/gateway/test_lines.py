@@ -15,7 +15,7 @@ from gateway.virtual_streams import REPLICA_LENGTH_MAX, LineKey, stream_name
 from pipeline.line import Contract
 from wire.clock import ManualClock
 from wire.errors import InsufficientTokens
-from wire.frames import FrameIdentity, Tier
+from wire.frames import Tier
 from wire.names import NAME_LENGTH_MAX, is_name
 
 CONTRACT = Contract(
@@ -47,18 +47,6 @@ class MemoryLine:
         assert contract.price_terms == self.contract.price_terms
         assert contract.max_age_ms == self.contract.max_age_ms
         self.contract = contract
-
-    async def publish(
-        self,
-        picture: bytes,
-        *,
-        captured_at: datetime,
-        source_height: int,
-        source_width: int,
-        reply: str | None = None,
-        traceparent: str | None = None,
-    ) -> FrameIdentity:
-        raise AssertionError("nobody publishes here")
 
     async def keep_alive(self) -> None:
         self.kept_alive += 1
