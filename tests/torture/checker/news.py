@@ -65,9 +65,10 @@ def groups(it: Evidence) -> Iterator[str]:
     It may be ahead by control records, which end transactions and charge nobody.
     """
     for row in it.ledger.positions:
-        committed = it.committed["biller"].get((row["topic"], row["partition"]), 0)
-        last = it.last_offsets.get((row["topic"], row["partition"]), -1)
-        if committed > row["next_offset"] and last >= row["next_offset"]:
+        place = row["topic"], row["partition"]
+        committed = it.committed["biller"].get(place, 0)
+        skipped_some = it.last_offsets.get(place, -1) >= row["next_offset"]
+        if committed > (row["next_offset"] if skipped_some else it.bounds[place].high):
             yield (
                 f"{row['topic']}[{row['partition']}] is committed up to {committed}, charged up to"
                 f" {row['next_offset']}"
