@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import biller, delay, detector, funding, latency, memory
+from benchmarks import biller, delay, detector, funding, latency, memory, reports
 from benchmarks.ground import Site
 from benchmarks.machine import commit, this_machine
 from benchmarks.record import Measured, record, to_line
@@ -40,6 +40,7 @@ class Benchmark(StrEnum):
     DELAY = "delay"
     MEMORY = "memory"
     FUNDING = "funding"
+    REPORTS = "reports"
 
 
 MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
@@ -49,6 +50,7 @@ MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.DELAY: delay.measure,
     Benchmark.MEMORY: memory.measure,
     Benchmark.FUNDING: funding.measure,
+    Benchmark.REPORTS: reports.measure,
 }
 
 

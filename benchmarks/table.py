@@ -33,6 +33,10 @@ def _figure(name: str) -> Callable[[Record], object]:
     return lambda made: made.figures.get(name)
 
 
+def _grouping(name: str) -> Callable[[Record], object]:
+    return lambda made: made.figures["whole_hours_ms"][name]
+
+
 def _load(made: Record) -> str:
     return f"{made.parameters['load']:.0%}"
 
@@ -109,6 +113,20 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             ("together / each", _figure("together_to_usual")),
             ("streams", _parameter("streams")),
             ("held exactly", _figure("exact")),
+        ),
+    ),
+    "reports": (
+        "Reports of a month, medians (ms)",
+        (
+            ("total", _grouping("total")),
+            ("by stream", _grouping("stream")),
+            ("by stream, status", _grouping("stream_status")),
+            ("by day", _grouping("day")),
+            ("by stream, hour", _grouping("stream_hour")),
+            ("slowest of all", _figure("slowest_ms")),
+            ("statement", _figure("statement_ms")),
+            ("rows by minute", _parameter("usage_minute_rows")),
+            ("exact", _figure("exact")),
         ),
     ),
     "memory": (

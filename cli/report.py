@@ -5,6 +5,7 @@ JSON and CSV are what `GET /v1/usage` answers, HTML is what `GET /v1/statement` 
 
 from datetime import datetime
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
@@ -57,16 +58,16 @@ def report(
     if form is Format.HTML:
         if group_by:
             raise Rejected("a statement has its own groups: leave --group-by out with html")
-        _write(terminal.run(_page(target, account, asked)), out)
+        write(terminal.run(_page(target, account, asked)), out)
         return
     groups = usage_table.groups(group_by or GROUPS_DEFAULT)
     answered = terminal.run(_table(target, account, asked, groups))
     if form is Format.JSON:
-        _write(usage_table.as_json(answered).decode() + "\n", out)
+        write(usage_table.as_json(answered).decode() + "\n", out)
     elif form is Format.CSV:
-        _write(usage_table.as_csv(answered), out)
+        write(usage_table.as_csv(answered), out)
     else:
-        _show(view(account, answered), out)
+        show(heading(account, asked), view(answered), out)
 
 
 def parse_moment(text: str) -> datetime | None:
@@ -81,13 +82,16 @@ def parse_moment(text: str) -> datetime | None:
         ) from None
 
 
-def view(account: str, answered: UsageTable) -> Table:
+def heading(account: str, asked: Period) -> str:
+    """Return what a report is about, in a line."""
+    return f"Usage of {account}, {asked.start:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC"
+
+
+def view(answered: UsageTable) -> Table:
     """Return the report for a terminal, with its totals."""
     figures = ("frames", "tokens", "adjusted")
     columns = (*answered.group_by, *figures)
-    asked = answered.period
-    title = f"Usage of {account}, {asked.start:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC"
-    made = terminal.table(title, columns, numbers=figures)
+    made = terminal.table("", columns, numbers=figures)
     made.show_footer = True
     made.footer_style = "bold"
     for row in answered.rows:
@@ -134,16 +138,20 @@ async def _page(target: Deployment, account: str, asked: Period) -> str:
     return page(figures)
 
 
-def _show(table: Table, out: Path | None) -> None:
-    if out is None:
-        terminal.output().print(table)
-        return
-    console = Console(width=terminal.WIDTH_WITHOUT_TERMINAL, record=True, quiet=True)
+def show(title: str, table: Table, out: Path | None) -> None:
+    """Print the table under its title, or write both to a file."""
+    text = StringIO()
+    console = (
+        Console(file=text, width=terminal.WIDTH_WITHOUT_TERMINAL) if out else terminal.output()
+    )
+    console.print(title, style="italic", highlight=False)
     console.print(table)
-    _write(console.export_text(), out)
+    if out:
+        write(text.getvalue(), out)
 
 
-def _write(text: str, out: Path | None) -> None:
+def write(text: str, out: Path | None) -> None:
+    """Write to a file, or to standard output; raise `Misconfigured` when the file cannot be."""
     if out is None:
         typer.echo(text, nl=False)
         return
