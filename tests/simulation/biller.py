@@ -91,7 +91,8 @@ class Biller:
     def step(self) -> None:
         """Do one thing of those that may happen now."""
         chance, tasks = self._world.chance, self._tasks
-        if tasks and chance.roll() < 0.55:
+        claiming = self._protocol.in_phase(Phase.CLAIMING)
+        if tasks and chance.roll() < (0.35 if claiming else 0.6):  # claims wait a little
             tasks.pop(chance.below(len(tasks)) if len(tasks) > 1 else 0)()
         elif self._hand is not None:
             hand, self._hand = self._hand, None
@@ -99,7 +100,7 @@ class Biller:
         elif self._consumers:
             wanted = self._protocol.in_phase(Phase.READY)
             if not wanted or chance.roll() < 0.05:
-                wanted = self._protocol.in_phase(Phase.CLAIMING)
+                wanted = claiming
             if wanted:
                 self._fetch(wanted[chance.below(len(wanted))])
 
@@ -125,7 +126,7 @@ class Biller:
         reached = None if look is None else consumer.reached(look, full, world.now)
         if not messages and reached is None:
             return
-        if world.chance.fault("fetch slow"):
+        if world.chance.fault("fetch slow") or not self._protocol.in_phase(Phase.READY):
             self._hand = lambda: self._act(
                 self._protocol.fetched(partition, era, messages, reached)
             )
