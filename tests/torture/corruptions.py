@@ -261,7 +261,10 @@ BROKEN: dict[str, Corruption] = {
     "positions.biller": Corruption(
         breaks=lambda it: _position(_row(it, "positions", 0, next_offset=4), "biller", -1)
     ),
-    "positions.group": Corruption(breaks=lambda it: _position(it, "biller", 1)),
+    "positions.group": Corruption(
+        breaks=lambda it: _row(it, "positions", 0, next_offset=4),
+        also=frozenset({"positions.biller"}),
+    ),
     "positions.detector": Corruption(breaks=lambda it: _position(it, "detector", -1)),
     "http.announced": Corruption(
         breaks=lambda it: _answers(

@@ -18,7 +18,7 @@ def readable(it: Evidence) -> Iterator[str]:
 def whole(it: Evidence) -> Iterator[str]:
     """No transaction is left open: everything that was written can be read."""
     for (topic, partition), found in sorted(it.bounds.items()):
-        if found.stable < found.high:
+        if found.is_open:
             yield f"{topic}[{partition}] is open from {found.stable}, its end is {found.high}"
 
 

@@ -55,6 +55,11 @@ class Bounds:
     high: int
     stable: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction hides records."""
+        return self.stable < self.high
+
 
 class Cluster:
     """One cluster, read from outside."""
@@ -67,15 +72,20 @@ class Cluster:
         """Return the bounds; wait a while for open transactions to end."""
         deadline = time.monotonic() + OPEN_TRANSACTION_S
         while True:
-            low = self._offsets(places, FIRST, IsolationLevel.READ_UNCOMMITTED)
-            high = self._offsets(places, LAST, IsolationLevel.READ_UNCOMMITTED)
-            stable = self._offsets(places, LAST, IsolationLevel.READ_COMMITTED)
-            if stable == high or time.monotonic() > deadline:
-                return {
-                    place: Bounds(low=low[place], high=high[place], stable=stable[place])
-                    for place in places
-                }
+            found = self.bounds_now(places)
+            if time.monotonic() > deadline or not any(it.is_open for it in found.values()):
+                return found
             time.sleep(0.5)
+
+    def bounds_now(self, places: Sequence[Place]) -> dict[Place, Bounds]:
+        """Return the bounds as they are, whatever is open."""
+        low = self._offsets(places, FIRST, IsolationLevel.READ_UNCOMMITTED)
+        stable = self._offsets(places, LAST, IsolationLevel.READ_COMMITTED)
+        high = self._offsets(places, LAST, IsolationLevel.READ_UNCOMMITTED)
+        return {
+            place: Bounds(low=low[place], high=high[place], stable=stable[place])
+            for place in places
+        }
 
     def read(self, bounds: Mapping[Place, Bounds]) -> Iterator[Record]:
         """Yield every committed record of these partitions."""
