@@ -18,6 +18,7 @@ from consumers.detector.inference import Inference, Work
 from consumers.detector.lane import Lane, Taken
 from consumers.detector.metering import Origin, Outcome, messages_of, overdue
 from wire.clock import Clock
+from wire.errors import Retryable
 from wire.frames import BadFrame, Frame, decode
 from wire.kafka import AIOKafkaConsumer, ConsumerRecord, Kafka, TopicPartition
 from wire.stable_offsets import committed_offset
@@ -202,7 +203,8 @@ class LaneShell:
         begun = clock.monotonic()
 
         def before_commit() -> None:
-            assert not overdue(action.results, clock.now()), "frames were detected too long ago"
+            if overdue(action.results, clock.now()):
+                raise Retryable("frames were detected too long ago: they are read again")
 
         try:
             assert self._producer is not None
