@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
@@ -30,36 +31,46 @@ def is_as_expected(bug: Bug, verdict: Verdict) -> bool:
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which; all when none is named.")
+        list[str] | None, typer.Argument(help="Which bugs; all when none is named.")
     ] = None,
 ) -> None:
     """Plant each bug into a small real world and show which rules found it."""
     unknown = sorted(set(names or ()) - set(WORLDS))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: choose of {', '.join(WORLDS)}")
-    chosen = [WORLDS[name] for name in names or WORLDS]
-    console = Console()
+    raise typer.Exit(0 if find_all(Console(), names) else 1)
+
+
+def find_all(console: Console, names: Sequence[str] | None = None) -> bool:
+    """Run the worlds; say whether the checker found each bug, and nothing where there is none."""
     table = Table("bug", "what is wrong", "rules that found it", "frames", "seconds", "")
-    missed = []
+    missed = False
     with tempfile.TemporaryDirectory() as folder, local(Path(folder) / "stack") as stack:
-        for number, bug in enumerate(chosen):
+        for number, name in enumerate(names or WORLDS):
+            bug = WORLDS[name]
             console.print(f"{bug.name}: {bug.about}")
             began = time.monotonic()
             verdict = asyncio.run(run(bug, stack, Path(folder), number))
-            good = is_as_expected(bug, verdict)
-            missed += [] if good else [bug.name]
-            table.add_row(
-                bug.name,
-                bug.about,
-                "\n".join(verdict.rules) or "none",
-                str(verdict.figures["frames"]),
-                f"{time.monotonic() - began:.0f}",
-                "found" if good and bug.expected else "as it should" if good else "[red]WRONG",
-            )
-            for violation in verdict.violations if not good else ():
-                console.print(f"  {violation.rule}: {violation.detail}", markup=False)
+            table.add_row(*row(bug, verdict, time.monotonic() - began))
+            if not is_as_expected(bug, verdict):
+                missed = True
+                for violation in verdict.violations:
+                    console.print(f"  {violation.rule}: {violation.detail}", markup=False)
     console.print(table)
-    raise typer.Exit(1 if missed else 0)
+    return not missed
+
+
+def row(bug: Bug, verdict: Verdict, seconds: float) -> tuple[str, ...]:
+    """Return a world's row of the table."""
+    found = "found" if bug.expected else "as it should be"
+    return (
+        bug.name,
+        bug.about,
+        "\n".join(verdict.rules) or "none",
+        str(verdict.figures["frames"]),
+        f"{seconds:.0f}",
+        found if is_as_expected(bug, verdict) else "[red]WRONG",
+    )
 
 
 async def run(bug: Bug, stack: RunningStack, folder: Path, number: int) -> Verdict:
