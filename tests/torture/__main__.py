@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.torture.job import Order, run_all
 from tests.torture.outcome import Outcome, append
 from tests.torture.plan import draw
+from tests.torture.planted.__main__ import find_all
 from tests.torture.report import line, show_broken, show_sums
 from tests.torture.run import schedule_of
 
@@ -26,12 +27,17 @@ def main(
         FOLDER
     ),
     out: Annotated[Path | None, typer.Option(help="File that gets a line of JSON a seed.")] = None,
+    planted: Annotated[
+        bool, typer.Option(help="Plant the seven bugs first: the checker must find each.")
+    ] = False,
 ) -> None:
     """Let real processes suffer faults, then check that no frame and no token is missing."""
     chosen = tuple(range(first, first + seeds)) if seed is None else (seed,)
     folder.mkdir(parents=True, exist_ok=True)
     results = out or folder / "results.jsonl"
     console = Console()
+    if planted and not find_all(console):
+        raise typer.Exit(1)
     outcomes: list[Outcome] = []
     columns = (TextColumn("torture"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
