@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /opt/venv
 # The dependencies alone: this layer is built again only when they change.
 COPY pyproject.toml requirements.lock docker/requirements.py ./
 RUN --mount=type=cache,target=/var/cache/pip \
-    python requirements.py > wanted.txt \
+    python requirements.py --extras archive > wanted.txt \
     && pip --python /opt/venv/bin/python install --quiet \
        --only-binary :all: --constraint requirements.lock --requirement wanted.txt
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from billing.growth import months_back
 
-MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+# Hypothesis takes its bounds without a zone and adds it.
+FIRST, LAST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001
+MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 
 
 @given(MOMENTS, st.integers(0, 1_000))
