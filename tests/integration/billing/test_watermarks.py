@@ -56,6 +56,25 @@ async def test_the_watermark_follows_the_clock_while_nothing_comes(busy_house: H
         await house.until(all_partitions_are_read)
 
 
+async def test_an_idle_biller_that_was_fenced_claims_anew_and_the_watermark_goes_on(
+    busy_house: House,
+) -> None:
+    house = busy_house
+    async with house.biller():
+        await house.emit(event(0, 0, stream="nobody"))
+        await house.until_read(1)
+        await house.writer().claim(0)  # by one who then says nothing more
+        fenced_at = datetime.now(UTC)
+
+        async def goes_on() -> bool:
+            at = await house.pool.fetchval(
+                "select watermark_at from consumer_position where partition = 0"
+            )
+            return at is not None and at > fenced_at + timedelta(seconds=1)
+
+        await house.until(goes_on)
+
+
 async def test_a_partition_that_lags_does_not_claim_to_be_read(busy_house: House) -> None:
     house = busy_house
     await house.emit(*(event(seq, seq, stream="nobody") for seq in range(50)))
