@@ -17,7 +17,8 @@ from enum import StrEnum
 import httpx
 import structlog
 
-from wire import balances, outbound
+from billing import outbound
+from wire import balances
 from wire.balances import BalanceAlert
 from wire.cloudevents import STRUCTURED_CONTENT_TYPE
 from wire.errors import Rejected

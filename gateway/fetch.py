@@ -1,6 +1,6 @@
 """Fetches the image behind a caller's URL, without becoming the caller's way into our network.
 
-Each address is checked by `wire.outbound`, each redirect's anew. Bytes, time and redirects are
+Each address is checked by `billing.outbound`, each redirect's anew. Bytes, time and redirects are
 bounded. Proxies of the environment are not used and connections are not shared between hosts.
 """
 
@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 
 import httpx
 
+from billing import outbound
 from gateway.problems import ProblemRaised, raised
-from wire import outbound
 from wire.errors import Rejected
 
 REDIRECTS_MAX = 3

@@ -5,8 +5,8 @@ import ipaddress
 import httpx
 import pytest
 
+from billing.outbound import destination, is_public, parse_url
 from wire.errors import Rejected
-from wire.outbound import destination, is_public, parse_url
 
 PUBLIC = "93.184.216.34"
 
