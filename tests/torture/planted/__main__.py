@@ -43,7 +43,9 @@ def main(
 
 def find_all(console: Console, names: Sequence[str] | None = None) -> bool:
     """Run the worlds; say whether the checker found each bug, and nothing where there is none."""
-    table = Table("bug", "what is wrong", "rules that found it", "frames", "seconds", "")
+    table = Table()
+    for title in ("bug", "what is wrong", "rules that found it", "frames", "seconds", ""):
+        table.add_column(title, overflow="fold")
     missed = False
     with tempfile.TemporaryDirectory() as folder, local(Path(folder) / "stack") as stack:
         for number, name in enumerate(names or WORLDS):
