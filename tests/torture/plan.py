@@ -47,6 +47,12 @@ class Plan:
         """How many frames a second all cameras want together."""
         return sum(camera.fps for camera in self.cameras)
 
+    @property
+    def rich_streams(self) -> set[str]:
+        """The cameras of accounts whose money does not run out."""
+        rich = {each.account for each in self.openings if each.millitokens == RICH_MILLITOKENS}
+        return {camera.stream for camera in self.cameras if camera.account in rich}
+
 
 def draw(seed: int, seconds: float) -> Plan:
     """Return the plan of a seed."""

@@ -27,17 +27,16 @@ async def partitions_not_read_since(postgres: str, moment: datetime, partitions:
     return partitions - int(read)
 
 
-async def streams_at_work(postgres: str) -> int:
-    """Return how many streams have had a frame accounted for."""
+async def streams_at_work(postgres: str) -> set[str]:
+    """Return the streams that have had a frame accounted for."""
     connection = await asyncpg.connect(postgres)
     try:
-        return int(
-            await connection.fetchval(
-                "select count(distinct stream) from session where not isempty(covered)"
-            )
+        rows = await connection.fetch(
+            "select distinct stream from session where not isempty(covered)"
         )
     finally:
         await connection.close()
+    return {row["stream"] for row in rows}
 
 
 async def counts(postgres: str) -> dict[str, int]:

@@ -23,7 +23,7 @@ from cli.local.ports import LOOPBACK, free_port
 from cli.models import register
 from cli.streams import publish
 from tests.acceptance.system import MODULES
-from tests.torture.plan import CLIP, PROCESSES, SIZE_CLASSES, STREAMS, Plan
+from tests.torture.plan import CLIP, PROCESSES, SIZE_CLASSES, Plan
 from tests.torture.positions import streams_at_work
 from tests.torture.site import VALKEY_NUMBERS, Addresses, Site
 from wire.clock import SystemClock
@@ -39,7 +39,8 @@ SESSION_TTL_S = 5
 FRAME_AGE_S = 5
 EXPIRY_SLACK_S = 10
 SUPERVISE_EVERY_S = 0.5
-STREAMS_AT_WORK = STREAMS * 3 // 4
+AT_WORK = 0.75
+"""The share of cameras with money that are at work when a run begins."""
 BEGIN_LIMIT_S = 180.0
 ATTEMPTS_MAX = 30
 ATTEMPT_WAIT_S = 1.0
@@ -117,15 +118,16 @@ class World:
         return self._operator_key
 
     async def begin(self) -> None:
-        """Start all processes and cameras; the run's time begins when nearly all are at work."""
+        """Start all processes and cameras; the run's time begins when most that can pay are at work."""
         await self.show(*self.plan.cameras)
         for role, count in PROCESSES.items():
             for number in range(1, count + 1):
                 self.start(f"{role}-{number}")
         deadline = time.monotonic() + BEGIN_LIMIT_S
-        while await streams_at_work(self.direct.postgres) < STREAMS_AT_WORK:
+        wanted = self.plan.rich_streams
+        while len(wanted & await streams_at_work(self.direct.postgres)) < AT_WORK * len(wanted):
             if time.monotonic() > deadline:
-                raise NotBegun(f"fewer than {STREAMS_AT_WORK} streams at work: {self.folder}")
+                raise NotBegun(f"too few of {sorted(wanted)} are at work: {self.folder}")
             await asyncio.sleep(SUPERVISE_EVERY_S)
         self._began = time.monotonic()
 
