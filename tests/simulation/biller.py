@@ -34,11 +34,11 @@ TOLD_EVERY_S = 0.4
 class Consumer:
     """What a consumer knows of one partition."""
 
-    __slots__ = ("_told_at", "polled_at", "polled_end", "position")
+    __slots__ = ("polled_at", "polled_end", "position", "told_again_at")
 
     def __init__(self) -> None:
         self.position = 0
-        self._told_at = -1.0
+        self.told_again_at = 0.0
         self.polled_at: float | None = None
         self.polled_end = 0
 
@@ -49,9 +49,9 @@ class Consumer:
     def reached(self, look: tuple[float, int], _full: bool, _now: float) -> ReadToEnd | None:
         """Return the look if all below its end has been handed out since, now and then."""
         at, end = look
-        if self.position < end or at - self._told_at < TOLD_EVERY_S:
+        if self.position < end or at < self.told_again_at:
             return None
-        self._told_at = at
+        self.told_again_at = at + TOLD_EVERY_S
         return ReadToEnd(at=moment(at), offset=end)
 
 
@@ -90,19 +90,21 @@ class Biller:
 
     def step(self) -> None:
         """Do one thing of those that may happen now."""
-        chance, tasks = self._world.chance, self._tasks
-        claiming = self._protocol.in_phase(Phase.CLAIMING)
-        if tasks and chance.roll() < (0.35 if claiming else 0.6):  # claims wait a little
-            tasks.pop(chance.below(len(tasks)) if len(tasks) > 1 else 0)()
+        if not self._consumers:
+            return
+        roll, tasks = self._world.chance.roll, self._tasks
+        ready = self._protocol.in_phase(Phase.READY)
+        if tasks and roll() < (0.6 if ready else 0.4):  # claims wait a little
+            tasks.pop(int(roll() * len(tasks)))()
         elif self._hand is not None:
             hand, self._hand = self._hand, None
             hand()
-        elif self._consumers:
-            wanted = self._protocol.in_phase(Phase.READY)
-            if not wanted or chance.roll() < 0.05:
-                wanted = claiming
+        else:
+            wanted = ready
+            if not wanted or roll() < 0.05:
+                wanted = self._protocol.in_phase(Phase.CLAIMING)
             if wanted:
-                self._fetch(wanted[chance.below(len(wanted))])
+                self._fetch(wanted[int(roll() * len(wanted))])
 
     def _fetch(self, partition: int) -> None:
         world, consumer = self._world, self._consumers[partition]
@@ -112,6 +114,8 @@ class Biller:
             consumer.polled_at, consumer.polled_end = world.now, log.stable_end()
         messages: list[Message] = []
         position, end = consumer.position, consumer.polled_end
+        if position >= end and world.now < consumer.told_again_at:
+            return
         most = 1 + world.chance.below(BATCH_MAX)
         while position < end and len(messages) < most:
             part, value = log.records[position]

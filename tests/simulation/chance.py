@@ -40,7 +40,7 @@ class Chance:
 
     def fault(self, kind: str) -> bool:
         """Say whether this fault happens now, and count it."""
-        if self.roll() >= self._rates[kind] or self.calm:
+        if self.calm or self.roll() >= self._rates[kind]:
             return False
         self.counts[kind] += 1
         return True

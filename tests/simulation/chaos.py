@@ -184,7 +184,7 @@ class Chaos:
                 world.mark_one()
         world.pass_time(chance.seconds(3.0, 40.0))
         if chance.roll() < 0.7:
-            for _ in range(4):
+            for _ in range(7):
                 for biller in world.billers:
                     biller.step()
             chance.counts["sessions expired"] += world.ledger.expire(world.now)

@@ -183,19 +183,25 @@ class World:
             self.now += roll() * STEP_S * 2
             if self.now >= self._due_at:
                 self._settle()
-            self._step(chance, 0.3 + 0.67 * roll())
+            self._step(chance, 0.33 + 0.64 * roll())
 
     def _step(self, chance: Chance, roll: float) -> None:
         """Let one actor do one thing."""
-        if roll < 0.3:
-            owner = self.owners[chance.below(len(self.owners))]
+        if roll < 0.33:
+            owners = self.owners
+            owner = owners[int(chance.roll() * len(owners))]
             if owner.frozen_until <= self.now:
                 owner.step()
-        elif roll < 0.63:
-            self._step_lane(chance)
+        elif roll < 0.67:
+            lanes = self.lanes
+            lane = lanes[int(chance.roll() * len(lanes))]
+            if lane.closed:
+                lanes.remove(lane)
+            elif lane.frozen_until <= self.now:
+                lane.step()
         elif roll < 0.9:
-            billers = self.readers if chance.roll() < 0.8 else self.billers
-            biller = billers[chance.below(len(billers))]
+            billers = self.readers if chance.roll() < 0.85 else self.billers
+            biller = billers[int(chance.roll() * len(billers))]
             if biller.frozen_until <= self.now:
                 biller.step()
         elif roll < 0.97:
@@ -203,13 +209,6 @@ class World:
                 pass
         else:
             chance.counts["sessions expired"] += self.ledger.expire(self.now)
-
-    def _step_lane(self, chance: Chance) -> None:
-        actor = self.lanes[chance.below(len(self.lanes))]
-        if actor.closed:
-            self.lanes.remove(actor)
-        elif actor.frozen_until <= self.now:
-            actor.step()
 
     def mark_one(self) -> bool:
         """Let a coordinator tell one partition what was decided; False: nothing is untold."""
