@@ -118,7 +118,7 @@ class World:
         return self._operator_key
 
     async def begin(self) -> None:
-        """Start all processes and cameras; the run's time begins when most that can pay are at work."""
+        """Start processes and cameras; the run begins when most cameras with money are at work."""
         await self.show(*self.plan.cameras)
         for role, count in PROCESSES.items():
             for number in range(1, count + 1):
