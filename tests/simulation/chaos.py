@@ -103,7 +103,11 @@ class Chaos:
             self._some(self._world.lanes).fail("connection")
 
     def broker_restarts(self) -> None:
-        """Break every connection; markers may be forgotten, now and then only some of them."""
+        """Break every connection; markers may be forgotten, now and then only some of them.
+
+        Only some: the position may be committed and the results not, or the reverse. No client
+        can mend that. Results may then repeat, or be missing; what is missing must stay visible.
+        """
         world, chance = self._world, self._world.chance
         world.generation += 1
         for offset in world.offsets:
@@ -113,7 +117,8 @@ class Chaos:
                 told = len(coordinator.unmarked)
                 if chance.roll() < 0.03:
                     chance.counts["markers partly forgotten"] += 1
-                    self._world.repeats.add(coordinator.producer)
+                    world.repeats.add(coordinator.producer)
+                    world.holes.add(coordinator.producer)
                     del coordinator.unmarked[chance.below(told) :]
                 elif told == 3:
                     chance.counts["markers forgotten"] += 1

@@ -65,6 +65,8 @@ class World:
         """Grows when the broker restarts: connections of an older one are broken."""
         self.repeats: set[int] = set()
         """Inputs whose detections may repeat: their position or a marker was truly lost."""
+        self.holes: set[int] = set()
+        """Inputs of which a broker may have lost frames that it had committed."""
         self._late: list[tuple[float, Callable[[], Any]]] = []
         self._due_at = 0.0
         self._build(chance)
