@@ -51,7 +51,10 @@ async def connected(proxy: Proxy, server: Server) -> tuple[Ends, Ends]:
     port = free_port()
     await asyncio.to_thread(proxy.open, "it", port, [server.port])
     client = await asyncio.open_connection(LOOPBACK, port)
-    return client, await asyncio.wait_for(server.ends.get(), SOON_S)
+    end = await asyncio.wait_for(server.ends.get(), SOON_S)
+    client[1].write(b"?")
+    assert await read(end, 1) == b"?"  # only now does the proxy carry both directions for certain
+    return client, end
 
 
 async def read(end: Ends, count: int) -> bytes:
