@@ -58,7 +58,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
             dedups=await dedups_per_second(
                 ground.target.postgres, accounts=ACCOUNTS, price=PRICE, seconds=USUAL_S
             ),
-            dedup_bytes=await dedup_bytes_per_event(pool),
+            dedup_bytes=await dedup_bytes_per_event(ground.target.postgres),
         )
         site.say("the biller")
         steps = await _bill(ground, pool, SESSIONS * frames, site.patience_s)

@@ -81,9 +81,13 @@ async def dedups_per_second(
     return await _speed(dsn, work, accounts=accounts, price=price, seconds=seconds)
 
 
-async def dedup_bytes_per_event(pool: "asyncpg.Pool[Any]") -> float:
+async def dedup_bytes_per_event(dsn: str) -> float:
     """Return what each event of the run before cost on disk, for good, with its index."""
-    return float(await pool.fetchval(DEDUP_BYTES))
+    connection = await asyncpg.connect(dsn)
+    try:
+        return float(await connection.fetchval(DEDUP_BYTES))
+    finally:
+        await connection.close()
 
 
 async def _dedup(
