@@ -78,16 +78,23 @@ async def _follow(
 
 
 def figures(looks: list[Look]) -> Fields:
-    """Return the memory after the warm-up; `spread` is the farthest from the median."""
+    """Return the memory after the warm-up.
+
+    `spread` is the look that is farthest from the median; `drift` is the median of the last quarter
+    of the looks against that of the first: what leaks makes it grow.
+    """
     after = [look.memory_mib for look in looks if look.events >= WARM_UP * looks[-1].events]
     if len(after) < 2:
         raise Misconfigured("the run was too short to see the memory: give more --seconds")
     median = statistics.median(after)
+    quarter = max(1, len(after) // 4)
+    began, ended = statistics.median(after[:quarter]), statistics.median(after[-quarter:])
     return {
         "looks": len(after),
         "memory_first_mib": round(after[0], 1),
         "memory_last_mib": round(after[-1], 1),
         "memory_median_mib": round(median, 1),
         "memory_most_mib": round(max(after), 1),
+        "drift_percent": round((ended - began) / median * 100, 1),
         "spread_percent": round(max(abs(each - median) for each in after) / median * 100, 1),
     }

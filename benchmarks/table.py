@@ -137,6 +137,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             ("median", _figure("memory_median_mib")),
             ("most", _figure("memory_most_mib")),
             ("at the end", _figure("memory_last_mib")),
+            ("drift, %", _figure("drift_percent")),
             ("spread, %", _figure("spread_percent")),
             ("charged exactly", _figure("exact")),
         ),

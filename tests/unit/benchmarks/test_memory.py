@@ -6,7 +6,7 @@ from benchmarks.memory import Look, figures
 from wire.errors import Misconfigured
 
 
-def test_the_spread_is_the_farthest_from_the_median_after_the_warm_up() -> None:
+def test_spread_and_drift_are_of_the_looks_after_the_warm_up() -> None:
     looks = [
         Look(events=0, memory_mib=20.0),
         Look(events=100, memory_mib=100.0),
@@ -19,6 +19,7 @@ def test_the_spread_is_the_farthest_from_the_median_after_the_warm_up() -> None:
         "memory_last_mib": 98.0,
         "memory_median_mib": 100.0,
         "memory_most_mib": 104.0,
+        "drift_percent": -2.0,
         "spread_percent": 4.0,
     }
 
