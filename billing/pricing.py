@@ -109,8 +109,13 @@ async def _quote(connection: Any, question: Question, now: datetime) -> Priced:
     if task != spec.task:
         raise Rejected(f"model {question.model!r} is for task {spec.task!r}, not {task[:80]!r}")
     tariff, plan = await _basis(connection, question, now)
+    return priced(question, size_class=spec.size_class, task=task, tariff=tariff, plan=plan)
+
+
+def priced(question: Question, *, size_class: str, task: str, tariff: Tariff, plan: str) -> Priced:
+    """Return a question's price, once its size class, task, tariff and plan are known. Pure."""
     terms = PriceTerms(
-        size_class=spec.size_class,
+        size_class=size_class,
         height=question.height,
         width=question.width,
         tier=question.tier,
@@ -122,6 +127,6 @@ async def _quote(connection: Any, question: Question, now: datetime) -> Priced:
         unit_price=price_of_frame(terms, tariff),
         tariff=tariff.version,
         plan=plan,
-        size_class=spec.size_class,
+        size_class=size_class,
         task=task,
     )

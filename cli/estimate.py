@@ -11,13 +11,12 @@ import asyncpg
 import typer
 from rich.table import Table
 
+from billing import pricing
 from billing.pricing import Priced, Prices, Question
 from billing.tariff import (
     STANDARD_PLAN,
     TARIFF_V1,
-    PriceTerms,
     Tariff,
-    price_of_frame,
     size_class_of,
 )
 from cli import terminal
@@ -124,22 +123,7 @@ def by_name(question: Question, size_class: str, tariff: Tariff, plan: str) -> P
     if known is None:
         raise Rejected(f"the name {question.model!r} does not tell a size class: give --size-class")
     task = question.task or "detect"
-    terms = PriceTerms(
-        size_class=known,
-        height=question.height,
-        width=question.width,
-        tier=question.tier,
-        task=task,
-        plan=plan,
-        images=question.images,
-    )
-    return Priced(
-        unit_price=price_of_frame(terms, tariff),
-        tariff=tariff.version,
-        plan=plan,
-        size_class=known,
-        task=task,
-    )
+    return pricing.priced(question, size_class=known, task=task, tariff=tariff, plan=plan)
 
 
 def table(question: Question, priced: Priced, volume: Volume) -> Table:
