@@ -66,7 +66,7 @@ class CommitOffset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadToEnd:
-    """At `at`, committed data ended at `offset`, and all of it below has been handed out."""
+    """At `at` the partition ended at `offset`; all below is decided and has been handed out."""
 
     at: datetime
     offset: int

@@ -34,22 +34,29 @@ TOLD_EVERY_S = 0.4
 class Consumer:
     """What a consumer knows of one partition."""
 
-    __slots__ = ("polled_at", "polled_end", "position", "told_again_at")
+    __slots__ = ("_look", "polled_at", "polled_end", "polled_stable", "position", "told_again_at")
 
     def __init__(self) -> None:
         self.position = 0
         self.told_again_at = 0.0
         self.polled_at: float | None = None
         self.polled_end = 0
+        self.polled_stable = 0
+        self._look: tuple[float, int] | None = None
 
     def look(self) -> tuple[float, int] | None:
-        """Return when the broker last answered, and where the end was then."""
-        return None if self.polled_at is None else (self.polled_at, self.polled_end)
+        """Return an end that the broker told and when it did; the same until it is reached."""
+        if self._look is None and self.polled_at is not None:
+            self._look = self.polled_at, self.polled_end
+        return self._look
 
     def reached(self, look: tuple[float, int], _full: bool, _now: float) -> ReadToEnd | None:
         """Return the look if all below its end has been handed out since, now and then."""
         at, end = look
-        if self.position < end or at < self.told_again_at:
+        if self.position < end:
+            return None
+        self._look = None
+        if at < self.told_again_at:
             return None
         self.told_again_at = at + TOLD_EVERY_S
         return ReadToEnd(at=moment(at), offset=end)
@@ -111,9 +118,10 @@ class Biller:
         log = world.usage[partition]
         look = consumer.look()
         if not world.chance.fault("poll stale"):
-            consumer.polled_at, consumer.polled_end = world.now, log.stable_end()
+            consumer.polled_at, consumer.polled_end = world.now, len(log.records)
+            consumer.polled_stable = log.stable_end()
         messages: list[Message] = []
-        position, end = consumer.position, consumer.polled_end
+        position, end = consumer.position, consumer.polled_stable
         if position >= end and world.now < consumer.told_again_at:
             return
         most = 1 + world.chance.below(BATCH_MAX)

@@ -183,10 +183,12 @@ class Chaos:
         """Let so much time pass that sessions lapse; some are quicker than others to go on."""
         world, chance = self._world, self._world.chance
         if chance.roll() < 0.5:  # first the lanes get ahead of the billers
+            markers_too = chance.roll() < 0.5
             for _ in range(12):
                 for actor in world.lanes:
                     actor.step()
-                world.mark_one()
+                if markers_too:
+                    world.mark_one()
         world.pass_time(chance.seconds(3.0, 40.0))
         if chance.roll() < 0.7:
             for _ in range(7):
@@ -211,5 +213,5 @@ EVENTS = [
     name.replace("_", " ")
     for name, member in vars(Chaos).items()
     if not name.startswith("_") and callable(member) and name != "strike"
-] + ["time passes"] * 2
-"""All kinds; a moment that passes is the most frequent."""
+] + ["time passes", "much time passes"]
+"""All kinds; that time passes is the most frequent."""

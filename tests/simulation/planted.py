@@ -127,6 +127,12 @@ def _whatever_was_fetched(consumer: Any, _look: Any, full: bool, now: float) -> 
     return None if full else ReadToEnd(at=moment(now), offset=consumer.position)
 
 
+def _stable_end(consumer: Any) -> Any:
+    if consumer.polled_at is None:
+        return None
+    return consumer.polled_at, consumer.polled_stable
+
+
 def _hands_out_after_failure(funding: Any, place: Any) -> None:
     if funding.grant is None or place.epoch != funding.grant.epoch:
         return
@@ -207,6 +213,7 @@ BUGS = [
             (Coverage, "add", _all_is_fresh),
         ),
         ("watermark told by what was fetched", (biller.Consumer, "reached", _whatever_was_fetched)),
+        ("watermark told at the stable end", (biller.Consumer, "look", _stable_end)),
         ("janitor does not wait for the watermark", (Ledger, "expire", _expires_at_once)),
         ("janitor does not wait for a frame's age", (ledger, "FRAME_AGE_S", -5.0)),
         ("session settles with frames in doubt", (charging, "_is_settled", _settles_early)),

@@ -11,7 +11,7 @@ TTL_S = 6.0
 FRAME_AGE_S = 6.0
 OVERDUE_S = 0.5
 SLACK_S = 5.0
-"""Covers what may still be under way: `OVERDUE_S`, a transaction, its markers."""
+"""Covers what may still be under way: `OVERDUE_S` and a transaction."""
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 

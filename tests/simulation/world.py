@@ -2,7 +2,7 @@
 
 At each step one actor does one thing, or something happens to one: a crash, a freeze, a rebalance,
 a broker that restarts, time that passes. What the network still carries arrives within `LATE_S`,
-what a coordinator has decided is told within `MARKERS_S`: the janitor's slack must cover both.
+which the janitor's slack must cover; what a coordinator has decided may be told much later.
 """
 
 from collections import Counter
@@ -23,7 +23,8 @@ from wire.sessions import WhenUnreachable
 
 STEP_S = 0.02
 LATE_S = 1.5
-MARKERS_S = 1.5
+MARKERS_S = (1.5, 1.5, 1.5, 1e9)
+"""After how long markers are written at the latest; in some worlds nobody hurries."""
 TRANSACTION_S = 2.0
 """A broker aborts a transaction that has not ended by then."""
 BALANCES = (0, 2, 5, 9, 14, 20, 30, 50)
@@ -61,6 +62,7 @@ class World:
         self.chance = chance = Chance(seed, counts)
         self.trace = trace
         self.now = 0.0
+        self.markers_s = MARKERS_S[chance.below(4)]
         self.generation = 0
         """Grows when the broker restarts: connections of an older one are broken."""
         self.repeats: set[int] = set()
@@ -161,7 +163,7 @@ class World:
             if coordinator.ongoing and self.now - coordinator.since > TRANSACTION_S:
                 coordinator.expire(self.now)
                 self.chance.counts["transaction timed out"] += 1
-            if coordinator.unmarked and self.now - coordinator.since > MARKERS_S:
+            if coordinator.unmarked and self.now - coordinator.since > self.markers_s:
                 while coordinator.unmarked:
                     coordinator.mark(0)
 
@@ -206,7 +208,7 @@ class World:
             biller = billers[int(chance.roll() * len(billers))]
             if biller.frozen_until <= self.now:
                 biller.step()
-        elif roll < 0.97:
+        elif roll < (0.97 if self.markers_s < TRANSACTION_S else 0.92):
             while self.mark_one() and chance.roll() < 0.6:
                 pass
         else:
