@@ -59,5 +59,5 @@ $(VENV)/.demo: $(VENV)/.uv pyproject.toml requirements.lock
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml requirements.lock
-	$(INSTALL) --editable '.[local,cpu,gpu,archive,dev]'
+	$(INSTALL) --editable '.[local,cpu,gpu,archive,int8,onnx,dev]'
 	touch $@ $(VENV)/.demo

@@ -17,8 +17,6 @@ from wire.errors import Rejected
 from wire.frames import Tier
 
 REFERENCE_PIXELS = 640 * 640
-TASKS = ("detect", "segment", "pose", "classify", "obb")
-"""What a tariff prices, also while no engine here does it yet."""
 STANDARD_PLAN = "standard"
 
 

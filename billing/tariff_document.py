@@ -16,14 +16,13 @@ from typing import Any
 from billing.tariff import (
     REFERENCE_PIXELS,
     STANDARD_PLAN,
-    TASKS,
     BatchDiscount,
     Tariff,
 )
 from wire.balances import MILLITOKENS_PER_TOKEN
 from wire.errors import Rejected
 from wire.frames import SIDE_MAX, Tier
-from wire.models import SIZE_CLASSES
+from wire.models import SIZE_CLASSES, TASKS
 from wire.names import is_name, name_rule
 from wire.sessions import BATCH_IMAGES_MAX
 

@@ -1,7 +1,8 @@
 """A detection: the result for one frame, as subscribers read it.
 
 Every frame has exactly one, whatever its status; `objects` is empty unless it was detected or
-cached. Boxes are in pixels of the published picture (`height` x `width`).
+cached. Boxes are in pixels of the published picture: `height` x `width`, or what `slices` make
+of it (`wire.slicing.picture_size`).
 """
 
 import msgspec
@@ -9,18 +10,27 @@ import msgspec
 from wire.clock import Moment
 from wire.cloudevents import Envelope, EnvelopeCodec
 from wire.names import frame_id
+from wire.slicing import Slices
 from wire.usage import Status
 
 DETECTION_TYPE = "framemeter.detection.v1"
 
 
-class DetectedObject(msgspec.Struct, frozen=True, kw_only=True):
-    """One object: its class, how sure the model is (0..1), and its box [x1, y1, x2, y2] in px."""
+class DetectedObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One object: its class, how sure the model is (0..1), and its box [x1, y1, x2, y2] in px.
+
+    `mask` (task segment) is the outline as points [x, y] in px. `keypoints` (pose) are
+    [x, y, confidence]. `corners` (obb) are the four points [x, y] of the turned box, which `box`
+    encloses. Of a classified picture each of the best classes is an object as large as it is.
+    """
 
     class_id: int
     class_name: str
     confidence: float
     box: tuple[float, float, float, float]
+    mask: tuple[tuple[float, float], ...] = ()
+    keypoints: tuple[tuple[float, float, float], ...] = ()
+    corners: tuple[tuple[float, float], ...] = ()
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,6 +52,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_width: int
     objects: tuple[DetectedObject, ...]
     reason: str | None = None
+    slices: Slices | None = None
 
     @property
     def id(self) -> str:

@@ -11,9 +11,11 @@ from enum import StrEnum
 
 import msgspec
 
+from wire import slicing
 from wire.clock import in_utc
 from wire.errors import Rejected
 from wire.names import frame_id, is_name
+from wire.slicing import Slices
 
 FRAME_TYPE = "framemeter.frame.v1"
 FRAME_SOURCE = "framemeter/pipeline"
@@ -62,7 +64,11 @@ class FrameIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Frame(FrameIdentity, frozen=True, kw_only=True):
-    """One picture, ready for inference. `height` and `width` are the picture's own size (px)."""
+    """One picture, ready for inference.
+
+    `height` and `width` are the inference size (px): the picture's own, or that of each tile when
+    it is to be cut into `slices`.
+    """
 
     tier: Tier
     max_age_ms: int
@@ -70,6 +76,7 @@ class Frame(FrameIdentity, frozen=True, kw_only=True):
     source_width: int
     reply: str | None = None
     traceparent: str | None = None
+    slices: Slices | None = None
     picture: bytes
 
 
@@ -109,6 +116,8 @@ def encode_headers(frame: Frame) -> Headers:
     ]
     if frame.reply is not None:
         headers.append(("ce_reply", frame.reply))
+    if frame.slices is not None:
+        headers.append(("ce_slices", str(frame.slices)))
     if frame.traceparent is not None:
         headers.append(("traceparent", frame.traceparent))
     return [(name, value.encode()) for name, value in headers]
@@ -216,5 +225,13 @@ def _frame(fields: _Fields, identity: FrameIdentity, value: bytes | None) -> Fra
         source_width=fields.integer("ce_sourcewidth", 1, SOURCE_SIDE_MAX),
         reply=fields.optional("ce_reply"),
         traceparent=fields.optional("traceparent"),
+        slices=_slices(fields, identity),
         picture=value,
     )
+
+
+def _slices(fields: _Fields, identity: FrameIdentity) -> Slices | None:
+    text = fields.optional("ce_slices")
+    if text is None:
+        return None
+    return slicing.check(slicing.parse(text), identity.height, identity.width)

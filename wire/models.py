@@ -3,6 +3,7 @@
 Versions live in a compacted topic keyed by model; a tombstone removes one.
 """
 
+import zlib
 from datetime import datetime
 
 import msgspec
@@ -13,15 +14,31 @@ from wire.names import is_name, name_rule
 
 MODEL_TYPE = "framemeter.model.v1"
 SIZE_CLASSES = ("n", "s", "m", "l", "x")
-TASKS = ("detect",)
+TASKS = ("detect", "segment", "pose", "classify", "obb")
+SHA256_LENGTH = 64
+
+
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """Another version of a model that runs beside the active one, for some of its streams.
+
+    `percent` (1..99) of the streams, always the same ones (`takes_canary`), are its share.
+    """
+
+    version: str
+    source: str
+    percent: int
+    sha256: str = ""
+    confidence: float = 0.25
+    iou: float = 0.7
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The active version of a model.
 
-    `source` is a path to a `.pt` or OpenVINO `.xml` file or a name that Ultralytics knows
-    (`yolov8s.pt`). `size_class` decides the price. `confidence` is the least score (0..1) of an
-    object that is reported, `iou` the overlap (0..1) above which the weaker of two is dropped.
+    `source` is a path to a `.pt` or OpenVINO `.xml` file, an https URL of one, or a name that
+    Ultralytics knows (`yolov8s.pt`); `sha256` is what its bytes must have, "" when it is not known
+    beforehand. `size_class` and `task` decide the price. `confidence` is the least score (0..1) of
+    an object that is reported, `iou` the overlap (0..1) above which the weaker of two is dropped.
     """
 
     model: str
@@ -31,6 +48,30 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     task: str = "detect"
     confidence: float = 0.25
     iou: float = 0.7
+    sha256: str = ""
+    canary: Canary | None = None
+
+
+def takes_canary(spec: ModelSpec, stream: str) -> bool:
+    """Say whether the frames of `stream` are the canary's; the same answer in every process."""
+    if spec.canary is None:
+        return False
+    return zlib.crc32(f"{spec.model}/{stream}".encode()) % 100 < spec.canary.percent
+
+
+def canary_of(spec: ModelSpec) -> ModelSpec:
+    """Return the canary as a spec of its own, with the model's price terms."""
+    canary = spec.canary
+    assert canary is not None, "the model has a canary"
+    return msgspec.structs.replace(
+        spec,
+        version=canary.version,
+        source=canary.source,
+        sha256=canary.sha256,
+        confidence=canary.confidence,
+        iou=canary.iou,
+        canary=None,
+    )
 
 
 def check(spec: ModelSpec) -> ModelSpec:
@@ -47,7 +88,19 @@ def check(spec: ModelSpec) -> ModelSpec:
         raise Rejected("source must name a weights file")
     if not (0 < spec.confidence < 1 and 0 < spec.iou <= 1):
         raise Rejected("confidence must lie between 0 and 1, iou over 0 and at most 1")
+    if spec.sha256 and not _is_sha256(spec.sha256):
+        raise Rejected(f"sha256 must be {SHA256_LENGTH} hexadecimal digits in lower case, or empty")
+    if spec.canary is not None:
+        if not 1 <= spec.canary.percent <= 99:
+            raise Rejected(f"a canary takes 1 to 99 percent, not {spec.canary.percent}")
+        if spec.canary.version == spec.version:
+            raise Rejected(f"version {spec.version} is active: it cannot be its own canary")
+        check(canary_of(spec))
     return spec
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == SHA256_LENGTH and set(text) <= set("0123456789abcdef")
 
 
 _CODEC = EnvelopeCodec(ModelSpec, event_type=MODEL_TYPE, source="framemeter/models")

@@ -9,11 +9,13 @@ from enum import StrEnum
 
 import msgspec
 
+from wire import slicing
 from wire.clock import Moment
 from wire.errors import Rejected
 from wire.frames import INT64_MAX, SIDE_STEP, Tier, is_inference_size
 from wire.models import TASKS
 from wire.names import is_name, name_rule
+from wire.slicing import Slices
 
 GRANT_FRAMES_MAX = 10_000
 BATCH_IMAGES_MAX = 1_000
@@ -31,7 +33,8 @@ class WhenUnreachable(StrEnum):
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for the stream's next epoch, with `frames` of them paid for.
 
-    `batch_images` is how many images come at once; a tariff may make many of them cheaper.
+    `batch_images` is how many images come at once; a tariff may make many of them cheaper. A frame
+    that is cut into `slices` costs as much as all of its tiles.
     """
 
     account: str
@@ -43,6 +46,7 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     task: str = "detect"
     batch_images: int = 1
+    slices: Slices | None = None
 
 
 class RenewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +111,8 @@ def check_open(request: OpenSession) -> OpenSession:
         raise Rejected(f"task {request.task[:80]!r} must be one of {' '.join(TASKS)}")
     if not 1 <= request.batch_images <= BATCH_IMAGES_MAX:
         raise Rejected(f"batch_images must be 1 to {BATCH_IMAGES_MAX}, not {request.batch_images}")
+    if request.slices is not None:
+        slicing.check(request.slices, request.height, request.width)
     _check_frames(request.frames)
     return request
 

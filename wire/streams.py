@@ -8,10 +8,12 @@ from enum import StrEnum
 
 import msgspec
 
+from wire import slicing
 from wire.cloudevents import EnvelopeCodec
 from wire.errors import Rejected
 from wire.frames import MAX_AGE_MS_MAX, SIDE_STEP, Tier, is_inference_size
 from wire.names import VIRTUAL_STREAM_PREFIX, is_name, name_rule
+from wire.slicing import Slices
 
 STREAM_TYPE = "framemeter.stream.v1"
 SOURCE_LENGTH_MAX = 2048
@@ -29,8 +31,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One camera.
 
     `source` is a file path or a URL (rtsp, rtsps, http, https, file). `fps` is how many frames a
-    second are wanted, at most. `height` and `width` are the inference size in px. `start_s`,
-    `loop` and `pace` matter to files only. `quality` is the JPEG's.
+    second are wanted, at most. `height` and `width` are the inference size in px, of each tile
+    where the picture is cut into `slices`. `start_s`, `loop` and `pace` matter to files only.
+    `quality` is the JPEG's. `motion` is the share (0..1) of the picture that must have changed for
+    a frame to be published; 0 publishes all.
     """
 
     stream: str
@@ -46,6 +50,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     start_s: float = 0.0
     loop: bool = True
     pace: Pace = Pace.REALTIME
+    slices: Slices | None = None
+    motion: float = 0.0
 
 
 def check(spec: StreamSpec) -> StreamSpec:
@@ -69,6 +75,10 @@ def check(spec: StreamSpec) -> StreamSpec:
         raise Rejected(f"quality {spec.quality} must be 1 to 100")
     if not 0 <= spec.start_s < float("inf"):
         raise Rejected(f"start_s {spec.start_s} must be 0 or more")
+    if spec.slices is not None:
+        slicing.check(spec.slices, spec.height, spec.width)
+    if not 0 <= spec.motion < 1:
+        raise Rejected(f"motion {spec.motion} must be 0 (off) or a share below 1")
     return spec
 
 

@@ -22,11 +22,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """What the frames of one batch have in common."""
+    """What the frames of one batch have in common; `canary` is the model's other version."""
 
     model: str
     height: int
     width: int
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,15 @@ class FakeEngine:
         """Name the engine."""
         return "fake"
 
+    @property
+    def task(self) -> str:
+        """Name the task."""
+        return "detect"
+
+    @property
+    def decoder(self) -> None:
+        """Have no decoder: pictures come in main memory."""
+
     def prepare(self, height: int, width: int) -> None:
         """Need nothing."""
 

@@ -44,6 +44,15 @@ class OpenVinoEngine:
         """Name the engine and its precision."""
         return "openvino-bf16" if self._bf16 else "openvino-fp32"
 
+    @property
+    def task(self) -> str:
+        """Name the task."""
+        return "detect"
+
+    @property
+    def decoder(self) -> None:
+        """Have no decoder: pictures come in main memory."""
+
     def prepare(self, height: int, width: int) -> None:
         """Compile and warm up for this size; raise `Rejected` when the model cannot take it."""
         with self._compiling:

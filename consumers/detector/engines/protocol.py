@@ -4,14 +4,26 @@ Called from worker threads only, from at most a few at a time; an engine that is
 that serialises its calls itself. It holds no state between batches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from consumers.detector.decode import Pictures
 from wire.detections import DetectedObject
 from wire.models import ModelSpec
 
 Objects = tuple[DetectedObject, ...]
+
+Batched = Pictures | Any
+"""A batch that has a length and can be sliced: `Pictures`, or a tensor of an engine's decoder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """Decoded pictures of one size, and for each JPEG what is wrong with it: None when nothing."""
+
+    pictures: Batched
+    faults: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +39,33 @@ class Thresholds:
         return cls(confidence=spec.confidence, iou=spec.iou)
 
 
+class Decoder(Protocol):
+    """Unpacks JPEGs on the engine's own device."""
+
+    def decode(self, packed: Sequence[bytes], height: int, width: int) -> Unpacked:
+        """Return the pictures that are whole and `height` x `width`, and what is wrong with others.
+
+        As strict as `consumers.detector.decode.decode_into`.
+        """
+        ...
+
+
 class Engine(Protocol):
     """One loaded model."""
 
     @property
     def name(self) -> str:
         """Name the engine and its precision, such as `openvino-bf16`."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """Name what the model does: one of `wire.models.TASKS`."""
+        ...
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """Return the engine's own decoder; None when it takes pictures in main memory."""
         ...
 
     def prepare(self, height: int, width: int) -> None:
@@ -42,8 +75,11 @@ class Engine(Protocol):
         """
         ...
 
-    def infer(self, pictures: Pictures) -> list[Objects]:
-        """Return the objects of each picture; the size was prepared."""
+    def infer(self, pictures: Batched) -> list[Objects]:
+        """Return the objects of each picture; the size was prepared.
+
+        `pictures` are [N, height, width, 3] BGR bytes, or what the engine's decoder made.
+        """
         ...
 
 

@@ -40,6 +40,15 @@ class TorchEngine:
         """Name the engine and its precision."""
         return "torch-cuda-fp16" if self._cuda else "torch-cpu-fp32"
 
+    @property
+    def task(self) -> str:
+        """Name the task."""
+        return "detect"
+
+    @property
+    def decoder(self) -> None:
+        """Have no decoder: pictures come in main memory."""
+
     def prepare(self, height: int, width: int) -> None:
         """Warm up for this size; raise `Rejected` when the model cannot take it."""
         if (height, width) in self._prepared:

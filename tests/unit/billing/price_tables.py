@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from billing.tariff import TASKS, BatchDiscount, Tariff
+from billing.tariff import BatchDiscount, Tariff
 from billing.tariff_document import UNIT_PRICE_MAX
 from wire.frames import Tier
-from wire.models import SIZE_CLASSES
+from wire.models import SIZE_CLASSES, TASKS
 
 factors = st.integers(1, 10**10).map(lambda n: Fraction(n, 10**9))
 """Decimals up to ten, so that no frame is too dear."""
