@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from billing.tariff import (
     TARIFF_V1,
-    TASKS,
     BatchDiscount,
     PriceTerms,
     price_of_frame,
@@ -20,6 +19,7 @@ from billing.tariff import (
 )
 from wire.errors import Rejected
 from wire.frames import Tier
+from wire.models import TASKS
 
 SIDES = st.integers(1, 128).map(lambda n: n * 32)
 CLASSES = st.sampled_from("nsmlx")
