@@ -32,13 +32,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued(Generic[T]):
-    """One frame that waits for inference."""
+    """One picture that waits for inference; `cost` is its relative work for the engine."""
 
     group: Group
     tier: Tier
     stream: str
     queued_at: float
     expires_at: float
+    cost: float = 1.0
     item: T
 
 
@@ -62,6 +63,7 @@ class Batcher(Generic[T]):
         self._groups: OrderedDict[Group, _Waiting[T]] = OrderedDict()
         self._turns = _Turns()
         self._count = 0
+        self._seconds_per_item: dict[Group, float] = {}
 
     def __len__(self) -> int:
         """Return how many frames wait."""
@@ -91,6 +93,17 @@ class Batcher(Generic[T]):
         self._count -= len(items) + len(expired)
         self._settle(group)
         return Batch(group=group, items=tuple(items), expired=tuple(expired))
+
+    def observe(self, group: Group, *, size: int, seconds: float) -> None:
+        """Learn how long the engine took for a batch."""
+        self._seconds_per_item[group] = seconds / size
+
+    def shed(self, now: float) -> tuple[T, ...]:
+        """Take out what cannot end before its maximum age, by the measured engine time."""
+        return self._remove(
+            lambda queued: queued.expires_at
+            <= now + self._seconds_per_item.get(queued.group, float("-inf"))
+        )
 
     def due_at(self, *, ready: Callable[[Group], bool]) -> float | None:
         """Return when the first batch is due (in the past when one is full); None without any."""
