@@ -20,7 +20,7 @@ from consumers.detector.engines.protocol import Engine, Loader
 from consumers.detector.figures import Figures
 from wire.clock import Clock
 from wire.errors import Rejected
-from wire.models import ModelSpec
+from wire.models import ModelSpec, takes_canary
 
 UNKNOWN_GRACE_S = 1.0
 """How long the first frames of an unknown model wait: its announcement may be on its way."""
@@ -142,6 +142,16 @@ class Models:
         """Return the version in use, None when none is."""
         known = self._models.get(model)
         return known.active.spec.version if known and known.active else None
+
+    def is_canary(self, model: str, stream: str) -> bool:
+        """Say whether the frames of this stream are the canary's."""
+        known = self._models.get(model)
+        return known is not None and takes_canary(known.spec, stream)
+
+    def task(self, model: str) -> str:
+        """Return what the model does; `detect` when it is not known."""
+        known = self._models.get(model)
+        return known.spec.task if known is not None else "detect"
 
     async def stop(self) -> None:
         """Wait for no load any more."""

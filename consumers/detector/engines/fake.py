@@ -18,9 +18,10 @@ NAMES = ("person", "bicycle", "car", "dog")
 class FakeEngine:
     """Takes `low_ms` to `high_ms` a batch, by the pixels; finds 0 to 3 objects in a picture."""
 
-    def __init__(self, *, low_ms: float = 0.0, high_ms: float = 0.0) -> None:
+    def __init__(self, *, low_ms: float = 0.0, high_ms: float = 0.0, task: str = "detect") -> None:
         self._low_ms = low_ms
         self._span_ms = high_ms - low_ms
+        self._task = task
 
     @property
     def name(self) -> str:
@@ -29,8 +30,13 @@ class FakeEngine:
 
     @property
     def task(self) -> str:
-        """Name the task."""
-        return "detect"
+        """Name the task that it plays."""
+        return self._task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name the classes."""
+        return NAMES
 
     @property
     def decoder(self) -> None:

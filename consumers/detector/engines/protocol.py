@@ -64,6 +64,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def classes(self) -> Sequence[str]:
+        """Name the model's classes, by class id."""
+        ...
+
+    @property
     def decoder(self) -> Decoder | None:
         """Return the engine's own decoder; None when it takes pictures in main memory."""
         ...
