@@ -19,22 +19,29 @@ from wire.clock import Clock
 from wire.errors import Rejected
 from wire.frames import Tier
 from wire.sessions import OpenSession
+from wire.slicing import Slices, tiles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """A price, in millitokens a frame, and what it follows from."""
+    """A price, in millitokens a frame, and what it follows from: `tiles` times a tile's price."""
 
     unit_price: int
     tariff: str
     plan: str
     size_class: str
     task: str
+    tiles: int = 1
+
+    @property
+    def tile_price(self) -> int:
+        """Return what one tile costs, in millitokens."""
+        return self.unit_price // self.tiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a price is asked for; `images` is how many come at once.
+    """What a price is asked for; `images` is how many come at once, `slices` how each is cut.
 
     No `task`: the model's own. No `plan`: the account's, or without one the standard plan. No
     `tariff`: the one in force.
@@ -49,6 +56,12 @@ class Question:
     images: int = 1
     plan: str | None = None
     tariff: str | None = None
+    slices: Slices | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Return how many tiles each image has."""
+        return tiles_of(self.slices)
 
 
 async def price_of(connection: Any, request: OpenSession, now: datetime) -> Priced:
@@ -64,6 +77,7 @@ async def price_of(connection: Any, request: OpenSession, now: datetime) -> Pric
         account=request.account,
         task=request.task,
         images=request.batch_images,
+        slices=request.slices,
     )
     return await _quote(connection, question, now)
 
@@ -122,6 +136,7 @@ def priced(question: Question, *, size_class: str, task: str, tariff: Tariff, pl
         task=task,
         plan=plan,
         images=question.images,
+        tiles=question.tiles,
     )
     return Priced(
         unit_price=price_of_frame(terms, tariff),
@@ -129,4 +144,5 @@ def priced(question: Question, *, size_class: str, task: str, tariff: Tariff, pl
         plan=plan,
         size_class=size_class,
         task=task,
+        tiles=question.tiles,
     )

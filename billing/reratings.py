@@ -23,6 +23,7 @@ from billing.tariffs import find_plan, find_version
 from wire.clock import Clock
 from wire.errors import Rejected
 from wire.frames import Tier
+from wire.slicing import parse, tiles_of
 
 
 class Outcome(StrEnum):
@@ -139,6 +140,7 @@ def _used(row: Any) -> UsedHour:
             task=row["task"],
             plan=row["plan"],
             images=row["batch_images"],
+            tiles=tiles_of(None if row["slices"] is None else parse(row["slices"])),
         ),
     )
 

@@ -94,7 +94,7 @@ class Sessions:
             epoch,
             request.account,
             request.model,
-            request.task,
+            priced.task,
             request.height,
             request.width,
             request.tier.value,
@@ -106,6 +106,7 @@ class Sessions:
             priced.plan,
             request.batch_images,
             priced.size_class,
+            None if request.slices is None else str(request.slices),
         )
         entry = entry_of(terms, frames=extension.frames, granted=extension.frames)
         balance = (await post(connection, now, [entry]))[request.account]

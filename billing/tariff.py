@@ -1,8 +1,9 @@
 """What a frame costs: alpha · (H·W / 640²) · size class · task · tier · plan · batch, in tokens.
 
-Pure and exact: fractions all the way, and one rounding point, the unit price, half-up to a
-millitoken and at least the tariff's minimum. Prices are data; a price is never guessed for a
-size class, task or plan that the tariff does not name.
+Pure and exact: fractions all the way, and one rounding point, the price of a tile, half-up to a
+millitoken and at least the tariff's minimum; a frame costs tiles times that, and has one unless it
+is sliced. Prices are data; a price is never guessed for a size class, task or plan that the tariff
+does not name.
 """
 
 import re
@@ -48,7 +49,10 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTerms:
-    """All that a frame's price depends on, beside the tariff. `height` and `width` in pixels."""
+    """All that a frame's price depends on, beside the tariff.
+
+    `height` and `width` are the inference size in pixels, of each of its `tiles`.
+    """
 
     size_class: str
     height: int
@@ -57,6 +61,7 @@ class PriceTerms:
     task: str = "detect"
     plan: str = STANDARD_PLAN
     images: int = 1
+    tiles: int = 1
 
 
 TARIFF_V1 = Tariff(
@@ -89,10 +94,17 @@ TARIFF_V1 = Tariff(
 
 
 def price_of_frame(terms: PriceTerms, tariff: Tariff) -> int:
-    """Return the price of one frame on these terms, in millitokens.
+    """Return the price of one frame on these terms, in millitokens: tiles times a tile's price.
 
     Raises `Rejected` when the tariff has no price for the size class, task, plan or size.
     """
+    if terms.tiles < 1:
+        raise Rejected(f"a frame of {terms.tiles} tiles has no price")
+    return terms.tiles * price_of_tile(terms, tariff)
+
+
+def price_of_tile(terms: PriceTerms, tariff: Tariff) -> int:
+    """Return the price of one tile of a frame on these terms, in millitokens, rounded here."""
     if terms.height < 1 or terms.width < 1:
         raise Rejected(f"a frame of {terms.height}x{terms.width} px has no price")
     if terms.images < 1:

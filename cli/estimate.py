@@ -22,6 +22,7 @@ from billing.tariff import (
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from cli.streamfile import parse_size
+from wire import slicing
 from wire.errors import Misconfigured, Rejected, Retryable, UnknownModel
 from wire.frames import SIDE_MAX, SIDE_MIN, SIDE_STEP, Tier, is_inference_size
 from wire.sessions import BATCH_IMAGES_MAX
@@ -66,6 +67,9 @@ def estimate(  # noqa: PLR0913  (each one is an option of the command)
     ] = 1,
     tariff: Annotated[str, typer.Option(help="A version; the one in force if not told.")] = "",
     size_class: Annotated[str, typer.Option(help="n s m l x, where the name does not tell.")] = "",
+    slices: Annotated[
+        str, typer.Option(help="Cut into tiles of that size: ROWSxCOLUMNSxOVERLAP, as 2x3x0.2.")
+    ] = "",
 ) -> None:
     """Tell what frames will cost, before anything is spent."""
     if account and plan:
@@ -86,6 +90,7 @@ def estimate(  # noqa: PLR0913  (each one is an option of the command)
         images=images,
         plan=plan or None,
         tariff=tariff or None,
+        slices=slicing.check(slicing.parse(slices), height, width) if slices else None,
     )
     answer = terminal.run(_answer(deployment(), question, size_class))
     if answer.note:
@@ -135,6 +140,8 @@ def table(question: Question, priced: Priced, volume: Volume) -> Table:
     )
     view.caption = f"tariff {priced.tariff}, plan {priced.plan}, task {priced.task}"
     price, batch = priced.unit_price, question.images
+    if priced.tiles > 1:
+        view.add_row(f"one of {priced.tiles} tiles", terminal.tokens(priced.tile_price))
     view.add_row("one frame", terminal.tokens(price))
     if batch > 1:
         view.add_row(f"{batch} images in one call", terminal.tokens(price * batch))

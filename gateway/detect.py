@@ -1,7 +1,8 @@
 """`POST /yolo/detect`: an image in, what is on it out, and what that cost.
 
-JSON with `image_url`, or multipart with the file `image`. An `Idempotency-Key` makes it safe to
-send the same request again: it is answered again and paid for once.
+JSON with `image_url`, or multipart with the file `image`; `slices` cuts it into tiles, so that
+small objects are seen. An `Idempotency-Key` makes it safe to send the same request again: it is answered
+again and paid for once.
 """
 
 import hashlib
@@ -23,11 +24,13 @@ from gateway.openapi import answers, body
 from gateway.problems import raised
 from gateway.sizes import SIZE_DEFAULT, parse_size
 from gateway.virtual_streams import LineKey
+from wire import slicing
 from wire.balances import format_tokens
 from wire.detections import DetectedObject
 from wire.errors import NotAllowed, Rejected
 from wire.frames import Tier
 from wire.names import is_name, name_rule
+from wire.slicing import Slices
 
 FORM_FIELDS_MAX = 8
 FORM_FIELD_BYTES_MAX = 4096
@@ -42,18 +45,24 @@ FORM_SCHEMA = {
         "model": {"type": "string"},
         "img_size": {"type": "string", "default": str(SIZE_DEFAULT)},
         "tier": {"type": "string", "enum": list(Tier), "default": Tier.STANDARD.value},
+        "slices": {"type": "string", "description": "ROWSxCOLUMNSxOVERLAP, such as 2x3x0.2"},
     },
 }
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class DetectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The JSON body. `img_size` is a square's side or `HEIGHTxWIDTH`."""
+    """The JSON body. `img_size` is a square's side or `HEIGHTxWIDTH`.
+
+    With `slices` ([rows, columns, overlap]) the image is cut into tiles of that size, for objects
+    that are too small otherwise; it costs as much as all of them.
+    """
 
     image_url: str
     model: str | None = None
     img_size: int | str = SIZE_DEFAULT
     tier: Tier = Tier.STANDARD
+    slices: Slices | None = None
 
 
 class DetectUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +74,16 @@ class DetectUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DetectAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. Boxes are [x1, y1, x2, y2] in pixels of the image that was sent."""
+    """The answer. Boxes are [x1, y1, x2, y2] in pixels of the image that was sent.
+
+    So are masks, keypoints and corners. `task` is the model's own and says which of them are told.
+    """
 
     predictions: tuple[DetectedObject, ...]
     usage: DetectUsage
     model: str
     model_version: str
+    task: str
     request_id: str
 
 
@@ -88,6 +101,7 @@ class _Asked:
     model: str | None
     img_size: int | str
     tier: str
+    slices: Slices | None = None
     image: bytes | None = None
     image_url: str | None = None
 
@@ -135,10 +149,17 @@ def job_of(asked: _Asked, account: str, request: Request, limits: DetectLimits) 
     if asked.tier not in tuple(Tier):
         raise Rejected(f"tier must be one of {', '.join(Tier)}")
     height, width = parse_size(asked.img_size)
+    if asked.slices is not None:
+        slicing.check(asked.slices, height, width)
     traceparent = request.headers.get("traceparent", "")
     return Job(
         line=LineKey(
-            account=account, model=model, height=height, width=width, tier=Tier(asked.tier)
+            account=account,
+            model=model,
+            height=height,
+            width=width,
+            tier=Tier(asked.tier),
+            slices=asked.slices,
         ),
         image=asked.image,
         image_url=asked.image_url,
@@ -151,6 +172,8 @@ def ticket_of(job: Job, key: str) -> Ticket:
     line = job.line
     content = job.image if job.image is not None else (job.image_url or "").encode()
     terms = f"{line.model}/{line.height}x{line.width}/{line.tier}/{job.image is None}/"
+    if line.slices is not None:
+        terms += f"{line.slices}/"
     digest = hashlib.sha256(terms.encode() + content).hexdigest()
     return Ticket(account=line.account, key=key, fingerprint=digest)
 
@@ -167,6 +190,7 @@ def answer_of(outcome: Outcome, job: Job, request_id: str) -> bytes:
             ),
             model=job.line.model,
             model_version=outcome.model_version,
+            task=outcome.task,
             request_id=request_id,
         )
     )
@@ -177,7 +201,11 @@ async def _read(request: Request, limits: DetectLimits) -> _Asked:
     if kind == "application/json":
         told = await read_json(request, DetectRequest, bytes_max=JSON_BYTES_MAX)
         return _Asked(
-            model=told.model, img_size=told.img_size, tier=told.tier, image_url=told.image_url
+            model=told.model,
+            img_size=told.img_size,
+            tier=told.tier,
+            slices=told.slices,
+            image_url=told.image_url,
         )
     if kind == "multipart/form-data":
         return await _read_form(bounded(request, limits.image_bytes_max + FORM_BYTES_MAX), limits)
@@ -200,10 +228,12 @@ async def _read_form(request: Request, limits: DetectLimits) -> _Asked:
             raise raised(
                 "too-large", 413, f"the image is larger than {limits.image_bytes_max} bytes"
             )
+        slices = _text(form, "slices")
         return _Asked(
             model=_text(form, "model"),
             img_size=_text(form, "img_size") or SIZE_DEFAULT,
             tier=_text(form, "tier") or Tier.STANDARD.value,
+            slices=slicing.parse(slices) if slices else None,
             image=content,
         )
 

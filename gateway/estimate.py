@@ -16,11 +16,13 @@ from gateway.auth import Authenticator, account_of
 from gateway.bodies import answer
 from gateway.openapi import answers
 from gateway.sizes import SIZE_DEFAULT, parse_size
+from wire import slicing
 from wire.balances import format_tokens
 from wire.errors import Rejected
 from wire.frames import Tier
 from wire.names import is_name, name_rule
 from wire.sessions import BATCH_IMAGES_MAX
+from wire.slicing import Slices
 
 IMAGES_MAX = 1_000_000_000
 
@@ -34,13 +36,19 @@ class PriceBook(Protocol):
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """The price of `images` images of one kind, `batch_images` of them at once."""
+    """The price of `images` images of one kind, `batch_images` of them at once.
+
+    An image that is cut into `slices` has `tiles`, of `height` x `width` each, and costs as much.
+    """
 
     model: str
     height: int
     width: int
     tier: Tier
     task: str
+    slices: Slices | None
+    tiles: int
+    tile_millitokens: int
     images: int
     batch_images: int
     tariff: str
@@ -65,10 +73,12 @@ def router(prices: PriceBook, auth: Authenticator) -> APIRouter:
         tier: Tier = Tier.STANDARD,
         task: str | None = None,
         account: str | None = None,
+        slices: str | None = None,
     ) -> Response:
         """Tell what images of one size will cost with one model; an operator may name an account.
 
-        `batch_images` is how many come in one call; without it, one.
+        `batch_images` is how many come in one call; without it, one. `slices` is written
+        ROWSxCOLUMNSxOVERLAP, such as 2x3x0.2.
         """
         if not is_name(model):
             raise Rejected(name_rule("model", model))
@@ -81,6 +91,7 @@ def router(prices: PriceBook, auth: Authenticator) -> APIRouter:
             account=_payer(caller, account),
             task=task,
             images=batch_images,
+            slices=None if slices is None else slicing.check(slicing.parse(slices), height, width),
         )
         return answer(estimate_of(question, await prices.quote(question), images=images))
 
@@ -102,6 +113,9 @@ def estimate_of(question: Question, priced: Priced, *, images: int) -> Estimate:
         width=question.width,
         tier=question.tier,
         task=priced.task,
+        slices=question.slices,
+        tiles=priced.tiles,
+        tile_millitokens=priced.tile_price,
         images=images,
         batch_images=question.images,
         tariff=priced.tariff,

@@ -7,6 +7,7 @@ that nobody answers in time is still accounted for, by the frame's own usage eve
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from gateway.balances import Remaining
@@ -22,6 +23,7 @@ from wire.clock import Clock
 from wire.detections import DetectedObject, Detection
 from wire.errors import InsufficientTokens, SessionOver
 from wire.frames import PICTURE_BYTES_MAX
+from wire.slicing import picture_size
 from wire.usage import Status
 
 log = structlog.stdlib.get_logger("gateway.inference")
@@ -49,6 +51,7 @@ class Outcome:
     remaining_millitokens: int
     cached: bool
     model_version: str
+    task: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +102,12 @@ class Inference:
         detection = await self._reply(frame_id)
         raise_unless_seen(detection)
         return Outcome(
-            objects=tuple(_home(one, fitted) for one in detection.objects),
+            objects=tuple(home(one, fitted) for one in detection.objects),
             millitokens=price if detection.status is Status.DETECTED else 0,
             remaining_millitokens=await self._rooms.remaining.millitokens(job.line.account),
             cached=detection.status is Status.CACHED,
             model_version=detection.model_version,
+            task=detection.task,
         )
 
     async def _fetch(self, job: Job) -> bytes:
@@ -158,14 +162,19 @@ class Inference:
 
 
 def fit(image: bytes, line: LineKey, limits: InferenceLimits) -> tuple[Letterboxed, bytes]:
-    """Return the image fitted to the inference size, and that as JPEG."""
-    fitted = letterbox(decode_image(image, pixels_max=limits.pixels_max), line.height, line.width)
+    """Return the image fitted to the inference size, or to all its tiles', and that as JPEG."""
+    height, width = picture_size(line.slices, line.height, line.width)
+    fitted = letterbox(decode_image(image, pixels_max=limits.pixels_max), height, width)
     packed = encode_jpeg(fitted.picture, limits.jpeg_quality)
     if len(packed) > PICTURE_BYTES_MAX:
-        raise raised(
-            "too-large", 413, f"at {line.height}x{line.width} this image is too large to be sent on"
-        )
+        raise raised("too-large", 413, too_large(line, height, width))
     return fitted, packed
+
+
+def too_large(line: LineKey, height: int, width: int) -> str:
+    """Return what is wrong with a picture that does not fit into one message."""
+    cure = "img_size" if line.slices is None else "img_size or fewer slices"
+    return f"fitted to {height}x{width} this image is too large to be sent on: use a smaller {cure}"
 
 
 def raise_unless_seen(detection: Detection) -> None:
@@ -185,10 +194,17 @@ def _failed(detection: Detection) -> ProblemRaised:
     )
 
 
-def _home(one: DetectedObject, fitted: Letterboxed) -> DetectedObject:
-    return DetectedObject(
-        class_id=one.class_id,
-        class_name=one.class_name,
-        confidence=one.confidence,
+def home(one: DetectedObject, fitted: Letterboxed) -> DetectedObject:
+    """Return the object in pixels of the image as it was sent, cut off at its edges.
+
+    Only the corners of a turned box are left where they are, for it would be one no more.
+    """
+    return msgspec.structs.replace(
+        one,
         box=fitted.unletterbox(one.box),
+        mask=tuple(fitted.source_point_within(point) for point in one.mask),
+        keypoints=tuple(
+            (*fitted.source_point_within((x, y)), confidence) for x, y, confidence in one.keypoints
+        ),
+        corners=tuple(fitted.source_point(point) for point in one.corners),
     )

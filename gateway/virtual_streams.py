@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from wire.frames import Tier
 from wire.names import NAME_LENGTH_MAX, VIRTUAL_STREAM_PREFIX
+from wire.slicing import Slices
 
 REPLICA_LENGTH_MAX = 48
 NUMBER_DIGITS_MAX = 6
@@ -23,6 +24,7 @@ class LineKey:
     height: int
     width: int
     tier: Tier
+    slices: Slices | None = None
 
 
 @dataclass(slots=True)

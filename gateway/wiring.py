@@ -111,6 +111,7 @@ def line_maker(
             tier=key.tier,
             max_age_ms=settings.detect_max_age_ms,
             frames_per_second=0.0,
+            slices=key.slices,
         )
         return Line(contract=contract, sessions=sessions, publisher=publisher, clock=clock)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from pipeline.encode import encode_jpeg, letterbox
+from pipeline.encode import check_bytes, encode_jpeg, letterbox
 from pipeline.feed import FILE_BACKOFF, LIVE_BACKOFF, Feed, Source
 from pipeline.line import Line, Paused, Submission
 from pipeline.metrics import Dropped, ProducerMetrics
@@ -20,6 +20,7 @@ from pipeline.sources import Shot, VideoSource
 from pipeline.trouble import Trouble
 from wire.clock import Clock
 from wire.errors import FramemeterError, InsufficientTokens, Rejected, Retryable, SessionOver
+from wire.slicing import picture_size
 from wire.streams import Pace, StreamSpec
 
 SLOT_SIZE = 2
@@ -188,6 +189,10 @@ def is_patient(spec: StreamSpec) -> bool:
 
 
 def pack(shot: Shot, spec: StreamSpec) -> bytes:
-    """Return the picture fitted to the spec's inference size, as JPEG. Raises `Rejected`."""
-    fitted = letterbox(shot.picture, spec.height, spec.width)
-    return encode_jpeg(fitted.picture, spec.quality)
+    """Return the picture fitted to the inference size, or to all its tiles', as JPEG.
+
+    Raises `Rejected` when that is not possible within one message.
+    """
+    height, width = picture_size(spec.slices, spec.height, spec.width)
+    fitted = letterbox(shot.picture, height, width)
+    return check_bytes(encode_jpeg(fitted.picture, spec.quality))

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from wire.frames import Tier
 from wire.sessions import GRANT_FRAMES_MAX, CloseSession, OpenSession, RenewSession
+from wire.slicing import Slices
 
 GRANT_SECONDS = 20.0
 GRANT_FRAMES_LEAST = 3
@@ -18,7 +19,7 @@ assert GRANT_FRAMES_MOST <= GRANT_FRAMES_MAX
 class Contract:
     """What a line publishes, for whom, and about how fast (0: not known yet).
 
-    The first six fix the price.
+    The first six and `slices` fix the price; the task is the model's own.
     """
 
     account: str
@@ -29,11 +30,13 @@ class Contract:
     tier: Tier
     max_age_ms: int
     frames_per_second: float
+    slices: Slices | None = None
 
     @property
-    def price_terms(self) -> tuple[str, str, str, int, int, Tier]:
+    def price_terms(self) -> tuple[str, str, str, int, int, Tier, Slices | None]:
         """What a session fixes for its life."""
-        return self.account, self.stream, self.model, self.height, self.width, self.tier
+        place = self.account, self.stream, self.model
+        return *place, self.height, self.width, self.tier, self.slices
 
     @property
     def grant_frames(self) -> int:
@@ -54,6 +57,7 @@ class Contract:
             width=self.width,
             tier=self.tier,
             frames=self.grant_frames,
+            slices=self.slices,
         )
 
 

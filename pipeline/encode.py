@@ -12,11 +12,14 @@ import numpy.typing as npt
 import simplejpeg
 
 from wire.errors import Rejected
+from wire.frames import PICTURE_BYTES_MAX
 
 Picture = npt.NDArray[np.uint8]
 """Height x width x 3, blue-green-red."""
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
+Point = tuple[float, float]
+"""x, y in pixels."""
 
 GREY = 114
 SUBSAMPLING = "420"
@@ -41,6 +44,15 @@ class Letterboxed:
             offset=(self.left, self.top),
             source=(self.source_height, self.source_width),
         )
+
+    def source_point(self, point: Point) -> Point:
+        """Return the point in pixels of the source picture, which may lie beside it."""
+        return (point[0] - self.left) / self.scale, (point[1] - self.top) / self.scale
+
+    def source_point_within(self, point: Point) -> Point:
+        """Return the point in pixels of the source picture, moved to its edge where beside it."""
+        x, y = self.source_point(point)
+        return _within(x, self.source_width), _within(y, self.source_height)
 
 
 def letterbox(picture: Picture, height: int, width: int) -> Letterboxed:
@@ -85,6 +97,16 @@ def encode_jpeg(picture: Picture, quality: int) -> bytes:
         )
     except ValueError as error:
         raise Rejected(f"a picture cannot be packed as JPEG: {error}") from error
+    return packed
+
+
+def check_bytes(packed: bytes) -> bytes:
+    """Return a packed picture; raise `Rejected` unless it fits into one message."""
+    if not 0 < len(packed) <= PICTURE_BYTES_MAX:
+        raise Rejected(
+            f"a picture of {len(packed)} bytes does not fit into a message of at most"
+            f" {PICTURE_BYTES_MAX}: lower the inference size, the number of slices or the quality"
+        )
     return packed
 
 

@@ -14,11 +14,12 @@ import structlog
 
 from pipeline.contract import Contract, Place
 from pipeline.dialogue import Dialogue
+from pipeline.encode import check_bytes
 from pipeline.funding import Funding
 from pipeline.ports import FramesPort, SessionsPort
 from wire.clock import Clock
-from wire.errors import FramemeterError, Rejected, Retryable
-from wire.frames import PICTURE_BYTES_MAX, Frame, FrameIdentity
+from wire.errors import FramemeterError, Retryable
+from wire.frames import Frame, FrameIdentity
 
 __all__ = ["Contract", "FramesPort", "Line", "Paused", "SessionsPort", "Submission"]
 
@@ -162,8 +163,7 @@ class Line:
 
         Whatever this raises, the picture was not published. The answer may raise `Retryable`.
         """
-        if not 0 < len(picture) <= PICTURE_BYTES_MAX:
-            raise Rejected(f"a picture of {len(picture)} bytes is not within {PICTURE_BYTES_MAX}")
+        check_bytes(picture)
         async with self._turn:
             await self._publisher.ready()
             place = await self._reserve()
@@ -183,6 +183,7 @@ class Line:
                 source_width=source_width,
                 reply=reply,
                 traceparent=traceparent,
+                slices=terms.slices,
                 picture=picture,
             )
             # No await since the number was handed out: it is sent or it is in doubt.

@@ -10,7 +10,7 @@ from wire import streams
 from wire.errors import Rejected
 from wire.streams import StreamSpec
 
-PRICED_FIELDS = ("account", "stream", "model", "height", "width", "tier")
+PRICED_FIELDS = ("account", "stream", "model", "height", "width", "tier", "slices")
 """What a session's price contract fixes: a change of any of them needs a new epoch."""
 
 

@@ -91,4 +91,5 @@ def contract_of(spec: StreamSpec) -> Contract:
         tier=spec.tier,
         max_age_ms=spec.max_age_ms,
         frames_per_second=PATIENT_FRAMES_PER_SECOND if is_patient(spec) else spec.fps,
+        slices=spec.slices,
     )

@@ -33,8 +33,9 @@ class WhenUnreachable(StrEnum):
 class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for the stream's next epoch, with `frames` of them paid for.
 
-    `batch_images` is how many images come at once; a tariff may make many of them cheaper. A frame
-    that is cut into `slices` costs as much as all of its tiles.
+    Without a `task` it is the model's own; another one is refused. `batch_images` is how many
+    images come at once; a tariff may make many of them cheaper. A frame that is cut into `slices`
+    costs as much as all of its tiles.
     """
 
     account: str
@@ -44,7 +45,7 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     tier: Tier
     frames: int
-    task: str = "detect"
+    task: str | None = None
     batch_images: int = 1
     slices: Slices | None = None
 
@@ -107,7 +108,7 @@ def check_open(request: OpenSession) -> OpenSession:
         raise Rejected(
             f"inference size {request.height}x{request.width} must be multiples of {SIDE_STEP}"
         )
-    if request.task not in TASKS:
+    if request.task is not None and request.task not in TASKS:
         raise Rejected(f"task {request.task[:80]!r} must be one of {' '.join(TASKS)}")
     if not 1 <= request.batch_images <= BATCH_IMAGES_MAX:
         raise Rejected(f"batch_images must be 1 to {BATCH_IMAGES_MAX}, not {request.batch_images}")

@@ -14,7 +14,9 @@ SIDES_MAX = 8
 TILES_MAX = 32
 OVERLAP_MAX = 0.5
 PICTURE_SIDE_MAX = 16_384
-"""Far below what a JPEG may have, so that a decoded picture stays affordable."""
+"""Far below what a JPEG may have."""
+PICTURE_PIXELS_MAX = 2**25
+"""So that a decoded picture stays affordable (100 MB): 32 tiles of 1024x1024."""
 _DIGITS = 3
 
 
@@ -44,8 +46,14 @@ def check(slices: Slices, height: int, width: int) -> Slices:
         raise Rejected(
             f"slices {slices}: the overlap must be 0 to {OVERLAP_MAX}, to {_DIGITS} decimals"
         )
-    if max(picture_size(slices, height, width)) > PICTURE_SIDE_MAX:
+    high, wide = picture_size(slices, height, width)
+    if max(high, wide) > PICTURE_SIDE_MAX:
         raise Rejected(f"slices {slices} of {height}x{width} are over {PICTURE_SIDE_MAX} px a side")
+    if high * wide > PICTURE_PIXELS_MAX:
+        raise Rejected(
+            f"slices {slices} of {height}x{width} make a picture of {high}x{wide} px, over"
+            f" {PICTURE_PIXELS_MAX} in all: take fewer or smaller tiles"
+        )
     return slices
 
 

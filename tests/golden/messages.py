@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from wire import balances, detections, frames, models, sessions, streams, usage
+from wire.slicing import Slices
 
 FILES = Path(__file__).parent / "files"
 CAPTURED_AT = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -33,6 +34,7 @@ FRAME = frames.Frame(
     traceparent=TRACEPARENT,
     picture=b"\xff\xd8\xff\xe0 a picture \xff\xd9",
 )
+FRAME_SLICED = msgspec.structs.replace(FRAME, slices=Slices(rows=2, columns=3, overlap=0.25))
 DETECTION = detections.Detection(
     account="city-parks",
     stream="park.north-1",
@@ -57,6 +59,22 @@ DETECTION = detections.Detection(
 REJECTED = msgspec.structs.replace(
     DETECTION, seq=42, status=usage.Status.REJECTED, objects=(), reason="the message has no picture"
 )
+DETECTION_SLICED = msgspec.structs.replace(
+    DETECTION,
+    task="segment",
+    objects=(
+        detections.DetectedObject(
+            class_id=0,
+            class_name="person",
+            confidence=0.875,
+            box=(10.5, 20.0, 110.25, 320.0),
+            mask=((10.5, 20.0), (110.25, 170.0), (60.0, 320.0)),
+            keypoints=((60.0, 30.5, 0.75),),
+            corners=((60.0, 20.0), (110.25, 170.0), (60.0, 320.0), (10.5, 170.0)),
+        ),
+    ),
+    slices=FRAME_SLICED.slices,
+)
 USAGE = usage.UsageEvent(
     account="city-parks",
     stream="park.north-1",
@@ -79,6 +97,7 @@ STREAM = streams.StreamSpec(
     width=960,
     fps=5.0,
 )
+STREAM_SLICED = msgspec.structs.replace(STREAM, slices=FRAME_SLICED.slices, motion=0.002)
 MODEL = models.ModelSpec(
     model="yolov8l", version="2026-02", source="yolov8l.pt", size_class="l", confidence=0.3
 )
@@ -96,7 +115,9 @@ OPEN = sessions.OpenSession(
     width=960,
     tier=frames.Tier.PRIORITY,
     frames=100,
+    task="detect",
 )
+OPEN_SLICED = msgspec.structs.replace(OPEN, task=None, slices=FRAME_SLICED.slices)
 RENEW = sessions.RenewSession(published=70, captured=75, frames=100)
 CLOSE = sessions.CloseSession(last_seq=169, captured=180, reason="stopped", in_doubt=1)
 GRANT = sessions.Grant(
@@ -114,18 +135,26 @@ GRANT = sessions.Grant(
 
 def golden() -> dict[str, bytes]:
     """Return the bytes of every sample by the name of its file."""
-    lines = [b"%s: %s\n" % (name.encode(), value) for name, value in frames.encode_headers(FRAME)]
     return {
-        "frame.headers": b"".join(lines),
+        "frame.headers": _headers(FRAME),
+        "frame-sliced.headers": _headers(FRAME_SLICED),
         "detection.json": detections.encode(DETECTION, traceparent=TRACEPARENT),
         "detection-rejected.json": detections.encode(REJECTED),
+        "detection-sliced.json": detections.encode(DETECTION_SLICED),
         "usage.json": usage.encode(USAGE, at=DETECTED_AT),
         "stream.json": streams.encode(STREAM, at=CAPTURED_AT),
+        "stream-sliced.json": streams.encode(STREAM_SLICED, at=CAPTURED_AT),
         "model.json": models.encode(MODEL, at=CAPTURED_AT),
         "balance.json": balances.encode(BALANCE, at=DETECTED_AT),
         "alert.json": balances.encode_alert(ALERT, at=DETECTED_AT),
         "session-open.json": msgspec.json.encode(OPEN),
+        "session-open-sliced.json": msgspec.json.encode(OPEN_SLICED),
         "session-renew.json": msgspec.json.encode(RENEW),
         "session-close.json": msgspec.json.encode(CLOSE),
         "session-grant.json": msgspec.json.encode(GRANT),
     }
+
+
+def _headers(frame: frames.Frame) -> bytes:
+    lines = [b"%s: %s\n" % (name.encode(), value) for name, value in frames.encode_headers(frame)]
+    return b"".join(lines)

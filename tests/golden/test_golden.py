@@ -25,12 +25,19 @@ def test_there_is_no_golden_file_that_nothing_writes() -> None:
     [
         ("detection.json", detections.decode, messages.DETECTION),
         ("detection-rejected.json", detections.decode, messages.REJECTED),
+        ("detection-sliced.json", detections.decode, messages.DETECTION_SLICED),
         ("usage.json", usage.decode, messages.USAGE),
         ("stream.json", streams.decode, messages.STREAM),
+        ("stream-sliced.json", streams.decode, messages.STREAM_SLICED),
         ("model.json", models.decode, messages.MODEL),
         ("balance.json", balances.decode, messages.BALANCE),
         ("alert.json", balances.decode_alert, messages.ALERT),
         ("session-open.json", msgspec.json.Decoder(sessions.OpenSession).decode, messages.OPEN),
+        (
+            "session-open-sliced.json",
+            msgspec.json.Decoder(sessions.OpenSession).decode,
+            messages.OPEN_SLICED,
+        ),
         ("session-renew.json", msgspec.json.Decoder(sessions.RenewSession).decode, messages.RENEW),
         ("session-close.json", msgspec.json.Decoder(sessions.CloseSession).decode, messages.CLOSE),
         ("session-grant.json", msgspec.json.Decoder(sessions.Grant).decode, messages.GRANT),
@@ -40,7 +47,13 @@ def test_a_golden_file_is_read_as_the_message_that_it_was(name, decode, message)
     assert decode((messages.FILES / name).read_bytes()) == message
 
 
-def test_the_golden_headers_are_read_as_the_frame_that_they_were() -> None:
-    lines = (messages.FILES / "frame.headers").read_bytes().splitlines()
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [("frame.headers", messages.FRAME), ("frame-sliced.headers", messages.FRAME_SLICED)],
+)
+def test_the_golden_headers_are_read_as_the_frame_that_they_were(
+    name: str, frame: frames.Frame
+) -> None:
+    lines = (messages.FILES / name).read_bytes().splitlines()
     headers = [(name.decode(), value) for name, value in (line.split(b": ", 1) for line in lines)]
-    assert frames.decode(headers, messages.FRAME.picture) == messages.FRAME
+    assert frames.decode(headers, frame.picture) == frame

@@ -9,7 +9,7 @@ with corrected as (
 )
 select u.stream, u.epoch, u.hour, u.frames, u.millitokens as charged,
     coalesce(c.millitokens, 0) as corrected,
-    s.size_class, s.height, s.width, s.tier, s.task, s.plan, s.batch_images
+    s.size_class, s.height, s.width, s.tier, s.task, s.plan, s.batch_images, s.slices
 from usage_hour as u
 join session as s on s.stream = u.stream and s.epoch = u.epoch
 left join corrected as c on c.stream = u.stream and c.epoch = u.epoch and c.hour = u.hour

@@ -14,8 +14,8 @@ where stream = $1 and state = 'open';
 -- name: open
 insert into session
     (stream, epoch, account, model, task, height, width, tier, unit_price, tariff, state,
-     opened_at, expires_at, granted_frames, held_frames, plan, batch_images, size_class)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open', $11, $12, $13, $13, $14, $15, $16);
+     opened_at, expires_at, granted_frames, held_frames, plan, batch_images, size_class, slices)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open', $11, $12, $13, $13, $14, $15, $16, $17);
 
 -- name: lock
 select account, state, unit_price, granted_frames, held_frames, last_seq, in_doubt, covered

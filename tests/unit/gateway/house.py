@@ -16,16 +16,10 @@ from redis.asyncio import Redis
 from billing.accounts import TopUp
 from billing.keys import Caller
 from billing.ledger import Transfer
-from billing.pricing import Priced, Question
+from billing.pricing import Priced, Question, priced
 from billing.reports import UsageRow
 from billing.statement.figures import Statement
-from billing.tariff import (
-    STANDARD_PLAN,
-    TARIFF_V1,
-    BatchDiscount,
-    PriceTerms,
-    price_of_frame,
-)
+from billing.tariff import STANDARD_PLAN, TARIFF_V1, BatchDiscount
 from billing.usage_table import Period
 from gateway.app import Deps, create_app
 from gateway.auth import Authenticator
@@ -135,20 +129,8 @@ class MemoryBooks:
         """Account `b` is on a plan of half the price."""
         spec = await self.get(question.model)
         plan = "half" if question.account == "b" else STANDARD_PLAN
-        terms = PriceTerms(
-            size_class=spec.size_class,
-            height=question.height,
-            width=question.width,
-            tier=question.tier,
-            plan=plan,
-            images=question.images,
-        )
-        return Priced(
-            unit_price=price_of_frame(terms, TARIFF),
-            tariff=TARIFF.version,
-            plan=plan,
-            size_class=spec.size_class,
-            task=question.task or spec.task,
+        return priced(
+            question, size_class=spec.size_class, task=spec.task, tariff=TARIFF, plan=plan
         )
 
 
@@ -253,6 +235,7 @@ def _line_maker(
             tier=key.tier,
             max_age_ms=1_000,
             frames_per_second=0.0,
+            slices=key.slices,
         )
         return Line(contract=contract, sessions=sessions, publisher=detector, clock=SystemClock())
 
