@@ -1,5 +1,6 @@
-"""What a frame costs: alpha · (H·W / 640²) · size class · task · tier · plan · batch, in tokens.
+"""What a frame costs: alpha · area · size class · task · tier · plan · batch, in tokens.
 
+The area factor is H·W / 640² unless the tariff has points for the size class (`tariff_area`).
 Pure and exact: fractions all the way, and one rounding point, the price of a tile, half-up to a
 millitoken and at least the tariff's minimum; a frame costs tiles times that, and has one unless it
 is sliced. Prices are data; a price is never guessed for a size class, task or plan that the tariff
@@ -8,16 +9,16 @@ does not name.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from types import MappingProxyType
 
+from billing.tariff_area import AreaPoint, area_factor
 from wire.balances import MILLITOKENS_PER_TOKEN
 from wire.errors import Rejected
 from wire.frames import Tier
 
-REFERENCE_PIXELS = 640 * 640
 STANDARD_PLAN = "standard"
 
 
@@ -33,7 +34,8 @@ class BatchDiscount:
 class Tariff:
     """A dated price table. Factors are exact; the least unit price is in millitokens.
 
-    `batch_discounts` grow in `from_images`; the last one that fits holds.
+    `batch_discounts` grow in `from_images`; the last one that fits holds. `area_points`, by size
+    class, grow in pixels and factor; a class without points costs as its area.
     """
 
     version: str
@@ -45,6 +47,7 @@ class Tariff:
     batch_discounts: tuple[BatchDiscount, ...]
     plans: Mapping[str, Fraction]
     unit_price_min: int
+    area_points: Mapping[str, tuple[AreaPoint, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ def price_of_tile(terms: PriceTerms, tariff: Tariff) -> int:
         raise Rejected(f"{terms.images} images at once have no price")
     exact = (
         tariff.alpha
-        * Fraction(terms.height * terms.width, REFERENCE_PIXELS)
+        * area_factor(tariff.area_points.get(terms.size_class, ()), terms.height * terms.width)
         * _factor(tariff, "size class", tariff.size_factors, terms.size_class)
         * _factor(tariff, "task", tariff.task_factors, terms.task)
         * _factor(tariff, "plan", tariff.plans, terms.plan)

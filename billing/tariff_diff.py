@@ -79,6 +79,11 @@ def _members(tariff: Tariff) -> dict[str, str]:
         ),
         **_named("plan", tariff.plans),
         "least price (millitokens)": str(tariff.unit_price_min),
+        **{
+            f"area {name} at {each.pixels} px": decimal(each.factor)
+            for name, points in tariff.area_points.items()
+            for each in points
+        },
     }
 
 

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from billing.tariff import (
-    REFERENCE_PIXELS,
     STANDARD_PLAN,
     BatchDiscount,
     Tariff,
 )
+from billing.tariff_area import AreaPoint, area_factor
 from wire.balances import MILLITOKENS_PER_TOKEN
 from wire.errors import Rejected
 from wire.frames import SIDE_MAX, Tier
@@ -29,6 +29,7 @@ from wire.sessions import BATCH_IMAGES_MAX
 DOCUMENT_LENGTH_MAX = 64 * 1024
 PLANS_MAX = 100
 DISCOUNTS_MAX = 20
+AREA_POINTS_MAX = 32
 UNIT_PRICE_MAX = 10**9
 """In millitokens; the dearest frame that a tariff may know. Ten billion of them fit 64 bits."""
 DECIMALS_MAX = 9
@@ -44,8 +45,10 @@ def decode(text: str) -> Tariff:
         found = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise Rejected(f"the tariff is not JSON: {error}") from error
-    members = _members("the tariff", found, tuple(_READERS))
-    tariff = Tariff(**{name: read(name, members[name]) for name, read in _READERS.items()})
+    members = _members("the tariff", found, tuple(_READERS), _OPTIONAL)
+    tariff = Tariff(
+        **{name: read(name, members[name]) for name, read in _READERS.items() if name in members}
+    )
     _check_dearest(tariff)
     return tariff
 
@@ -66,6 +69,15 @@ def encode(tariff: Tariff) -> str:
         "plans": _texts(tariff.plans, sorted(tariff.plans)),
         "unit_price_min": tariff.unit_price_min,
     }
+    if tariff.area_points:
+        document["area_points"] = {
+            name: [
+                {"pixels": each.pixels, "factor": decimal(each.factor)}
+                for each in tariff.area_points[name]
+            ]
+            for name in SIZE_CLASSES
+            if name in tariff.area_points
+        }
     return json.dumps(document, indent=2)
 
 
@@ -90,15 +102,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _members(where: str, value: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Return the object, whose members are exactly `names`."""
+def _members(
+    where: str, value: Any, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the object, whose members are `names`; those that are `optional` may be missing."""
     if not isinstance(value, dict):
         raise Rejected(f"{where} must be an object with the members {' '.join(names)}")
     for name in value:
         if name not in names:
             raise Rejected(f"{where} has an unknown member {name[:80]!r}; known: {' '.join(names)}")
     for name in names:
-        if name not in value:
+        if name not in value and name not in optional:
             raise Rejected(f"{where} lacks the member {name!r}")
     return value
 
@@ -173,6 +187,35 @@ def _discount(where: str, value: Any) -> BatchDiscount:
     return BatchDiscount(from_images=from_images, factor=factor)
 
 
+def _area_points(where: str, value: Any) -> Mapping[str, tuple[AreaPoint, ...]]:
+    members = _members(where, value, SIZE_CLASSES, SIZE_CLASSES)
+    return MappingProxyType(
+        {
+            name: _points(f"{where}.{name}", members[name])
+            for name in SIZE_CLASSES
+            if name in members
+        }
+    )
+
+
+def _points(where: str, value: Any) -> tuple[AreaPoint, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= AREA_POINTS_MAX:
+        raise Rejected(f"{where} must be a list of 1 to {AREA_POINTS_MAX} points")
+    points = tuple(_point(f"{where}[{place}]", each) for place, each in enumerate(value))
+    for before, after in pairwise(points):
+        if after.pixels <= before.pixels or after.factor <= before.factor:
+            raise Rejected(f"{where} must grow in pixels and in factor: a larger frame costs more")
+    return points
+
+
+def _point(where: str, value: Any) -> AreaPoint:
+    members = _members(where, value, ("pixels", "factor"))
+    return AreaPoint(
+        pixels=_integer(f"{where}.pixels", members["pixels"], 1, SIDE_MAX * SIDE_MAX),
+        factor=_factor(f"{where}.factor", members["factor"]),
+    )
+
+
 def _price_min(name: str, value: Any) -> int:
     return _integer(name, value, 1, UNIT_PRICE_MAX)
 
@@ -193,13 +236,18 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "batch_discounts": _discounts,
     "plans": _plans,
     "unit_price_min": _price_min,
+    "area_points": _area_points,
 }
+_OPTIONAL = ("area_points",)
 
 
 def _check_dearest(tariff: Tariff) -> None:
     """Raise `Rejected` when the greatest picture, on the dearest of all terms, costs too much."""
-    factors = (tariff.size_factors, tariff.task_factors, tariff.tier_factors, tariff.plans)
-    dearest = tariff.alpha * Fraction(SIDE_MAX * SIDE_MAX, REFERENCE_PIXELS)
+    factors = (tariff.task_factors, tariff.tier_factors, tariff.plans)
+    dearest = tariff.alpha * max(
+        factor * area_factor(tariff.area_points.get(name, ()), SIDE_MAX * SIDE_MAX)
+        for name, factor in tariff.size_factors.items()
+    )
     for each in factors:
         dearest *= max(each.values())
     if dearest * MILLITOKENS_PER_TOKEN > UNIT_PRICE_MAX:

@@ -51,6 +51,9 @@ def _factors(tariff: Tariff) -> Table:
     view = terminal.table("Factors", ("what", "factor"), numbers=("factor",))
     view.add_row("alpha", decimal(tariff.alpha))
     _add_factors(view, "size class", tariff.size_factors)
+    for name, points in tariff.area_points.items():
+        for each in points:
+            view.add_row(f"area {name} at {each.pixels} px", decimal(each.factor))
     _add_factors(view, "task", tariff.task_factors)
     _add_factors(view, "tier", {tier.value: f for tier, f in tariff.tier_factors.items()})
     _add_factors(view, "plan", tariff.plans)

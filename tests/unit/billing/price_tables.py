@@ -6,6 +6,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from billing.tariff import BatchDiscount, Tariff
+from billing.tariff_area import REFERENCE_PIXELS, AreaPoint
 from billing.tariff_document import UNIT_PRICE_MAX
 from wire.frames import Tier
 from wire.models import SIZE_CLASSES, TASKS
@@ -13,6 +14,21 @@ from wire.models import SIZE_CLASSES, TASKS
 factors = st.integers(1, 10**10).map(lambda n: Fraction(n, 10**9))
 """Decimals up to ten, so that no frame is too dear."""
 _discounts = st.dictionaries(st.integers(2, 1_000), factors.filter(lambda f: f <= 1), max_size=4)
+
+
+@st.composite
+def area_points(draw: st.DrawFn) -> tuple[AreaPoint, ...]:
+    """Draw points that grow in pixels and in factor; the last is no dearer than its area."""
+    count = draw(st.integers(1, 5))
+    sides = st.integers(1, REFERENCE_PIXELS)
+    pixels = sorted(draw(st.lists(sides, min_size=count, max_size=count, unique=True)))
+    steps = st.integers(1, 10**9)
+    grown = sorted(draw(st.lists(steps, min_size=count, max_size=count, unique=True)))
+    pixels[-1] = REFERENCE_PIXELS
+    return tuple(
+        AreaPoint(pixels=area, factor=Fraction(factor, 10**9))
+        for area, factor in zip(pixels, grown, strict=True)
+    )
 
 
 @st.composite
@@ -31,4 +47,5 @@ def tariffs(draw: st.DrawFn) -> Tariff:
         ),
         plans={"gold": draw(factors), "standard": Fraction(1)},
         unit_price_min=draw(st.integers(1, UNIT_PRICE_MAX)),
+        area_points=draw(st.dictionaries(st.sampled_from(SIZE_CLASSES), area_points(), max_size=2)),
     )

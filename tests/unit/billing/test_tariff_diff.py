@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from billing.tariff import TARIFF_V1, BatchDiscount
+from billing.tariff_area import AreaPoint
 from billing.tariff_diff import FactorChange, PriceChange, diff
 from wire.frames import Tier
 
@@ -15,6 +16,7 @@ DEARER = replace(
     batch_discounts=(BatchDiscount(from_images=8, factor=Fraction("0.9")),),
     plans={"standard": Fraction(1), "gold": Fraction("0.8")},
     unit_price_min=20,
+    area_points={"s": (AreaPoint(pixels=102_400, factor=Fraction("0.3")),)},
 )
 
 
@@ -32,9 +34,10 @@ def test_each_number_that_differs_is_told_with_what_it_was() -> None:
         FactorChange(name="least price (millitokens)", before="10", after="20"),
         FactorChange(name="batch from 8", before=None, after="0.9"),
         FactorChange(name="plan gold", before=None, after="0.8"),
+        FactorChange(name="area s at 102400 px", before=None, after="0.3"),
     )
     assert found.prices[0] == PriceChange(size_class="n", before=700, after=770)
-    assert [price.percent for price in found.prices] == [10, 0, 0, 0, 0]
+    assert [price.percent for price in found.prices] == [10, 20, 0, 0, 0]
 
 
 def test_the_way_back_tells_the_same_the_other_way_round() -> None:

@@ -63,6 +63,16 @@ def _leaves(value: Any) -> list[Any]:
         ({"batch_discounts": [{"from_images": True, "factor": "1"}]}, "whole number"),
         ({"batch_discounts": [{"from_images": 8, "factor": "1.1"}]}, "it is a discount"),
         ({"batch_discounts": [{"from_images": 8, "factor": "0.9"}] * 2}, "must grow"),
+        ({"area_points": {"q": []}}, "unknown member 'q'"),
+        ({"area_points": {"n": []}}, "1 to 32 points"),
+        ({"area_points": {"n": [{"pixels": 0, "factor": "1"}]}}, "whole number from 1"),
+        ({"area_points": {"n": [{"pixels": 9, "factor": 1.5}]}}, "in quotes"),
+        ({"area_points": {"n": [{"pixels": 9, "factor": "1"}] * 2}}, "must grow"),
+        (
+            {"area_points": {"n": [{"pixels": p, "factor": "1"} for p in (8, 9)]}},
+            "a larger frame costs more",
+        ),
+        ({"area_points": {"n": [{"pixels": 1, "factor": "999"}]}}, "lower the factors"),
         ({"unit_price_min": 0}, "whole number from 1"),
         ({"unit_price_min": 10**10}, "whole number from 1"),
         ({"alpha": "999999"}, "lower the factors"),
@@ -88,9 +98,14 @@ def test_text_that_is_no_tariff_at_all_is_refused(text: str) -> None:
         decode(text)
 
 
+def test_the_tariff_of_the_start_is_written_as_it_was_before_tariffs_had_area_points() -> None:
+    assert "area_points" not in DOCUMENT
+    assert decode(json.dumps(DOCUMENT | {"area_points": {}})) == TARIFF_V1
+
+
 def test_the_documented_example_is_a_tariff() -> None:
     text = (Path(__file__).parents[3] / "docs" / "tariffs.md").read_text(encoding="utf-8")
-    _, example, _ = re.split(r"```(?:json)?\n", text)
+    _, example, *_ = re.split(r"```(?:json)?\n", text)
     tariff = decode(example)
     assert (tariff.version, tariff.plans["city"]) == ("v2", Fraction("0.75"))
     assert [(each.from_images, each.factor) for each in tariff.batch_discounts] == [
