@@ -1,7 +1,8 @@
 """From a frame's JPEG to pixels: BGR bytes, height x width x 3, of exactly the promised size.
 
 Strict: half a picture is `Rejected`, not a grey lower half; so is a picture of another size
-than its frame's headers say, and one in CMYK. Grey pictures are taken as BGR.
+than its frame's headers say, and one in CMYK; both are seen in its header, before anything is
+unpacked. Grey pictures are taken as BGR.
 """
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from wire.errors import Rejected
 
 COLOR_SPACES = frozenset({"YCbCr", "RGB", "Gray"})
+PIXELS_MAX = 100_000_000
+"""Of one picture: a few kB of JPEG can stand for any number of pixels."""
 
 Pictures = NDArray[np.uint8]
 """Pictures of one size, [N, height, width, 3], BGR."""
@@ -19,6 +22,18 @@ Pictures = NDArray[np.uint8]
 def empty_batch(count: int, height: int, width: int) -> Pictures:
     """Return room for `count` pictures."""
     return np.empty((count, height, width, 3), dtype=np.uint8)
+
+
+def decode_whole(picture: bytes, height: int, width: int) -> Pictures:
+    """Return the pixels [height, width, 3] of one JPEG; raise `Rejected` with the reason."""
+    if height * width > PIXELS_MAX:
+        raise Rejected(
+            f"a picture of {height}x{width} has over {PIXELS_MAX} pixels: use fewer or smaller"
+            " slices"
+        )
+    room: Pictures = np.empty((height, width, 3), dtype=np.uint8)
+    decode_into(picture, room)
+    return room
 
 
 def decode_into(picture: bytes, room: Pictures) -> None:

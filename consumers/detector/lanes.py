@@ -14,9 +14,10 @@ import structlog
 
 from consumers.detector import lane as protocol
 from consumers.detector.figures import Figures
-from consumers.detector.inference import Inference, Work
+from consumers.detector.inference import Inference
 from consumers.detector.lane import Lane, Taken
 from consumers.detector.metering import Origin, Outcome, messages_of, overdue
+from consumers.detector.pieces import Work
 from wire.clock import Clock
 from wire.errors import Retryable
 from wire.frames import BadFrame, Frame, decode

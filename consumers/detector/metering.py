@@ -19,7 +19,6 @@ from wire.topics import Topics
 from wire.transactions import Message
 from wire.usage import Status, UsageEvent
 
-TASK = "detect"
 OVERDUE_S = 10.0
 """How long after its greatest age a frame may still be committed as detected. With the time that a
 transaction may take it stays below the janitor's slack: whoever comes later has no grant left."""
@@ -51,6 +50,7 @@ class Outcome:
     at: datetime
     objects: tuple[DetectedObject, ...] = ()
     version: str = NO_VERSION
+    task: str = "detect"
     reason: str | None = None
     dead: Origin | None = None
 
@@ -175,13 +175,14 @@ def _detection(outcome: Outcome, frame: FrameIdentity) -> Detection:
         status=outcome.status,
         model=frame.model,
         model_version=outcome.version,
-        task=TASK,
+        task=outcome.task,
         height=frame.height,
         width=frame.width,
         source_height=height,
         source_width=width,
         objects=outcome.objects,
         reason=outcome.reason[:REASON_LENGTH_MAX] if outcome.reason else None,
+        slices=frame.slices if isinstance(frame, Frame) else None,
     )
 
 

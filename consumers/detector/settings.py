@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from wire.settings import WireSettings
 
@@ -12,7 +12,9 @@ class DetectorSettings(WireSettings):
 
     engine: str = Field(
         default="auto",
-        description="auto, openvino, torch, or fake[:MS[-MS]] (a test engine with latency)",
+        description=(
+            "auto, openvino, torch, onnx, tensorrt, or fake[:MS[-MS]] (a test engine with latency)"
+        ),
     )
     engine_threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads of the engine; 0 takes all cores"
@@ -30,8 +32,27 @@ class DetectorSettings(WireSettings):
     batches_ahead: int = Field(
         default=2,
         ge=1,
-        le=8,
-        description="Batches at work at once: one in the engine, the rest decoding",
+        le=16,
+        description="Batches at work at once: in the engine, decoded for it, or being decoded",
+    )
+    engine_calls: int = Field(
+        default=1, ge=1, le=8, description="Calls of the engine that run at a time"
+    )
+    engine_hang_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="How long one call of the engine may take before the process ends; 0: for ever",
+    )
+    cache_window_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="How long an identical picture costs nothing (status cached); 0: never so",
+    )
+    redis: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="URL of the Redis or Valkey that keeps results for cache_window_s",
     )
     decode_threads: int = Field(default=2, ge=1, le=64, description="Threads that decode JPEGs")
     in_flight_max: int = Field(

@@ -17,7 +17,7 @@ CODE = (".py", ".sql", ".toml", ".yml", ".yaml", ".sh", ".html", ".js", ".css", 
 AIOKAFKA_MODULES = {"wire/kafka.py", "wire/transactions.py", "wire/stable_offsets.py"}
 BROAD_EXCEPTS = {
     "billing/webhooks.py": "a receiver may make the client raise anything; a failed attempt",
-    "consumers/detector/inference.py": "an engine may raise anything; the frames fail, counted",
+    "consumers/detector/calls.py": "an engine may raise anything; the frames fail, counted",
     "consumers/detector/lanes.py": "one cure for every failure of a lane: a new era",
     "consumers/detector/models.py": "a model that cannot be warmed is named by its frames",
     "pipeline/feed.py": "the outermost loop of a camera's thread; logged, and the camera retried",

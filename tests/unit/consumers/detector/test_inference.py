@@ -1,92 +1,12 @@
 """Every frame that goes in comes out exactly once: detected, failed, expired or rejected."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import numpy as np
 import simplejpeg
 
-from consumers.detector.batching import Batcher
-from consumers.detector.inference import Inference, Threads, Work
-from consumers.detector.metering import Outcome
-from consumers.detector.models import Models
-from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, origin, picture
-from tests.unit.consumers.detector.scripted import POOL, SPEC, MoodyEngine, ScriptedLoader, figures
-from wire.clock import ManualClock, SystemClock
-from wire.frames import Frame
+from tests.unit.consumers.detector.bench import SIZE_MAX, at_work, statuses
+from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, picture
+from tests.unit.consumers.detector.scripted import MoodyEngine
 from wire.usage import Status
-
-SIZE_MAX = 4
-WAIT_S = 5.0
-
-
-class _Wall(SystemClock):
-    """Real durations on a day that stands still."""
-
-    def __init__(self) -> None:
-        self.calendar = ManualClock(NOON)
-
-    def now(self):  # type: ignore[no-untyped-def]
-        return self.calendar.now()
-
-
-class Bench:
-    """An inference stage at work."""
-
-    def __init__(self, engine: MoodyEngine) -> None:
-        self.clock = _Wall()
-        self.figures = figures()
-        self.outcomes: dict[int, Outcome] = {}
-        self.news = asyncio.Event()
-        self.loader = ScriptedLoader(engines={"v1": engine})
-        self.inference = Inference(
-            batcher=Batcher(size_max=SIZE_MAX, wait_s=0.005, capacity=1000),
-            threads=Threads(decode=POOL, engine=POOL),
-            clock=self.clock,
-            figures=self.figures,
-        )
-        self.models = Models(
-            loader=self.loader,
-            executor=POOL,
-            clock=self.clock,
-            figures=self.figures,
-            changed=self.inference.wake,
-        )
-
-    def put(self, made: Frame, owner: object = None) -> None:
-        def finish(outcome: Outcome) -> None:
-            assert made.seq not in self.outcomes, "it ended twice"
-            self.outcomes[made.seq] = outcome
-            self.news.set()
-
-        self.inference.put(Work(frame=made, origin=origin(made), owner=owner, finish=finish))
-
-    async def ended(self, count: int) -> list[Outcome]:
-        async with asyncio.timeout(WAIT_S):
-            while len(self.outcomes) < count:
-                self.news.clear()
-                await self.news.wait()
-        await asyncio.sleep(0.02)
-        return [self.outcomes[seq] for seq in sorted(self.outcomes)]
-
-
-@asynccontextmanager
-async def at_work(engine: MoodyEngine | None = None, *, known: bool = True) -> AsyncIterator[Bench]:
-    bench = Bench(engine or MoodyEngine())
-    if known:
-        bench.models.announce(SPEC)
-    task = asyncio.create_task(bench.inference.run(bench.models, workers=2))
-    try:
-        yield bench
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await bench.models.stop()
-
-
-def statuses(outcomes: list[Outcome]) -> list[str]:
-    return [outcome.status.value for outcome in outcomes]
 
 
 async def test_frames_are_detected_with_the_version_that_did_it() -> None:
