@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from billing.announcing import announce
 from billing.catalog import Catalog
 from billing.database import migrate
 from billing.tariff import size_class_of
 from cli import terminal
 from cli.deployment import Deployment, database, deployment
 from wire import models
-from wire.compacted import put
 from wire.errors import Rejected
 from wire.models import ModelSpec
 
@@ -49,9 +49,7 @@ async def register(target: Deployment, specs: tuple[ModelSpec, ...]) -> None:
         catalog = Catalog(pool)
         for spec in specs:
             await catalog.register(models.check(spec))
-    now = target.clock.now()
-    rows: dict[str, bytes | None] = {s.model: models.encode(s, at=now) for s in specs}
-    await put(target.kafka, target.topics.models, rows)
+        await announce(pool, target.kafka, target.topics.models, target.clock.now())
 
 
 def add(

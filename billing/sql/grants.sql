@@ -46,6 +46,7 @@ begin
                 when c.relname in ('transfer', 'transfer_seal', 'topup', 'tariff', 'rerating',
                                    'rerating_line')
                     then '{select,insert}'
+                when c.relname = 'model_activation' then '{select,insert,delete}'
                 else '{select,insert,update,delete}'
             end::text[] as wanted
         from pg_class as c,

@@ -5,10 +5,9 @@ import asyncio
 import asyncpg
 import pytest
 
-from billing.catalog import Catalog
 from billing.database import migrate, open_pool
-from tests.integration.billing.house import ACCOUNT, MODEL, House
-from wire.errors import Misconfigured, NotAllowed, Rejected, Retryable, UnknownAccount, UnknownModel
+from tests.integration.billing.house import ACCOUNT, House
+from wire.errors import Misconfigured, NotAllowed, Rejected, Retryable, UnknownAccount
 
 pytestmark = pytest.mark.integration
 
@@ -100,18 +99,6 @@ async def test_keys_have_known_scopes_and_accounts(house: House) -> None:
         await house.accounts.create_key(None, ("everything",))
     with pytest.raises(UnknownAccount):
         await house.accounts.create_key("nobody", ("read",))
-
-
-async def test_a_registered_model_is_replaced_by_its_next_version(house: House) -> None:
-    catalog = Catalog(house.pool)
-    newer = type(MODEL)(model=MODEL.model, version="v2", source="x.pt", size_class="m")
-    await catalog.register(newer)
-    assert await catalog.get(MODEL.model) == newer
-    assert await catalog.list() == [newer]
-    with pytest.raises(UnknownModel):
-        await catalog.get("yolov9z")
-    with pytest.raises(UnknownModel):
-        await catalog.get("nul\0")
 
 
 async def test_processes_that_start_together_migrate_once(database: str) -> None:
