@@ -1,5 +1,5 @@
 -- A model has versions: which are known, which one is active, which one is tried beside it, and
--- what was active before. Size class and task belong to the model: sessions' prices follow from them.
+-- what was active before. Size class and task belong to the model: prices follow from them.
 
 create table model_version (
     model text not null references model,

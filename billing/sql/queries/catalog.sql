@@ -32,7 +32,8 @@ insert into model (model, size_class, task, registered_at) values ($1, $2, $3, $
 on conflict (model) do nothing;
 
 -- name: lock_model
-select model, size_class, task, active, canary, canary_percent from model where model = $1 for update;
+select model, size_class, task, active, canary, canary_percent from model
+where model = $1 for update;
 
 -- name: has_been_active
 select exists (select from model_activation where model = $1);

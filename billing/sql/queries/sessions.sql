@@ -45,9 +45,9 @@ for update of b;
 update session as s
 set granted_frames = s.granted_frames + u.frames, held_frames = s.held_frames + u.frames,
     published = greatest(s.published, u.published), captured = greatest(s.captured, u.captured),
-    expires_at = $6
-from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])
-    as u (stream, epoch, frames, published, captured)
+    still = greatest(s.still, u.still), expires_at = $7
+from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[])
+    as u (stream, epoch, frames, published, captured, still)
 where s.stream = u.stream and s.epoch = u.epoch;
 
 -- name: close
@@ -55,7 +55,7 @@ update session
 set state = $3, last_seq = $4, captured = greatest(captured, $5),
     close_reason = coalesce(close_reason, $6), in_doubt = $7, held_frames = $8,
     published = greatest(published, $4::int8 + 1), closed_at = $9,
-    expires_at = least(expires_at, $9)
+    expires_at = least(expires_at, $9), still = greatest(still, $10)
 where stream = $1 and epoch = $2;
 
 -- name: lead_janitor
