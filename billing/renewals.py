@@ -57,11 +57,13 @@ class _Wish:
     granted: int
     published: int
     captured: int = 0
+    still: int = 0
     target: int = 0
 
     def add(self, request: RenewSession) -> None:
         self.published = max(self.published, request.published)
         self.captured = max(self.captured, request.captured)
+        self.still = max(self.still, request.still)
         self.target = max(self.target, request.published + request.frames)
 
     @property
@@ -246,6 +248,7 @@ async def _write(connection: Any, decided: Iterable[_Decided], expires_at: datet
         [each.extension.frames for each in done],
         [each.wish.published for each in done],
         [each.wish.captured for each in done],
+        [each.wish.still for each in done],
         expires_at,
     )
 

@@ -46,11 +46,15 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBill:
-    """All sessions of a stream: frames by how they ended, and what they cost."""
+    """All sessions of a stream: frames by how they ended, and what they cost.
+
+    `still` pictures were captured and kept back, because nothing moved in them.
+    """
 
     stream: str
     captured: int
     published: int
+    still: int
     frames: dict[str, int]
     charged_millitokens: int
     unit_prices: tuple[int, ...]
@@ -179,6 +183,7 @@ async def stream_bill(pool: "asyncpg.Pool[Any]", account: str) -> list[StreamBil
             stream=row["stream"],
             captured=row["captured"],
             published=row["published"],
+            still=row["still"],
             frames=dict(zip(row["statuses"], row["frames"], strict=True)),
             charged_millitokens=row["charged"],
             unit_prices=tuple(row["unit_prices"]),

@@ -14,7 +14,7 @@ from billing import grants, janitor
 from billing.coverage import Coverage
 from billing.database import connected, in_transaction
 from billing.funds import Terms, Told, entry_of, grant_of, lock_funds
-from billing.grants import Ask, SessionState
+from billing.grants import SEQ_MAX, Ask, SessionState
 from billing.ledger import Entry, Kind, Purse, lock_balance, post
 from billing.pricing import price_of
 from billing.queries import sql
@@ -123,8 +123,8 @@ class Sessions:
         `SessionOver`, `Rejected`.
         """
         check_renew(request)
-        if max(request.published, request.captured) > grants.SEQ_MAX:
-            raise Rejected("published and captured are too large to be true")
+        if max(request.published, request.captured, request.still) > SEQ_MAX:
+            raise Rejected("published, captured and still are too large to be true")
         _check_key(stream, epoch)
         return await self._renewals.renew(
             Renewal(stream=stream, epoch=epoch, request=request, account=account)
@@ -138,8 +138,8 @@ class Sessions:
         A repeat changes nothing. Raises `UnknownAccount` as `renew` does, and `Rejected`.
         """
         check_close(request)
-        if max(request.last_seq, request.captured, request.in_doubt) > grants.SEQ_MAX:
-            raise Rejected("last_seq, captured and in_doubt are too large to be true")
+        if max(request.last_seq, request.captured, request.in_doubt, request.still) > SEQ_MAX:
+            raise Rejected("last_seq, captured, in_doubt and still are too large to be true")
         await in_transaction(
             self._pool, lambda connection: self._close(connection, stream, epoch, request, account)
         )
@@ -163,6 +163,7 @@ class Sessions:
             request.in_doubt,
             closing.held_frames,
             now,
+            request.still,
         )
         freed = session.held_frames - closing.held_frames
         if freed:

@@ -11,6 +11,8 @@ source = "rtsp://user:password@camera/stream1"
 model = "yolov8s"
 fps = 5
 size = "384x640"              # height x width, or one number for a square
+slices = "2x3x0.2"            # optional: rows, columns and overlap of tiles of that size, each paid
+motion = 0.002                # optional: the share of the picture that must change; 0 publishes all
 """
 
 import tomllib
@@ -20,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from wire import models, streams
+from wire import models, slicing, streams
 from wire.errors import Rejected
 from wire.models import ModelSpec
 from wire.streams import StreamSpec
@@ -66,6 +68,8 @@ def _stream(row: dict[str, Any], *, account: str, folder: Path) -> StreamSpec:
     size = fields.pop("size", None)
     if size is not None:
         fields["height"], fields["width"] = parse_size(str(size))
+    if isinstance(slices := fields.get("slices"), str):
+        fields["slices"] = slicing.parse(slices)
     fields.setdefault("account", account)
     fields["source"] = _located(str(fields.get("source", "")), folder)
     return streams.check(_convert(fields, StreamSpec))

@@ -1,14 +1,16 @@
 """`framemeter streams`: add, list and remove cameras in the compacted topic `streams`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from cli import streamfile, terminal
 from cli.deployment import Deployment, deployment
 from cli.models import register
-from wire import streams
+from wire import slicing, streams
 from wire.compacted import put, snapshot
 from wire.errors import Rejected
 from wire.frames import Tier
@@ -50,6 +52,12 @@ def add(  # noqa: PLR0913  (each one is an option of the command)
     max_age_ms: Annotated[int, typer.Option(help="Older frames expire, free.")] = 5_000,
     once: Annotated[bool, typer.Option(help="Play a file once instead of looping.")] = False,
     fast: Annotated[bool, typer.Option(help="Play a file as fast as it goes.")] = False,
+    slices: Annotated[
+        str, typer.Option(help="For tiny objects: ROWSxCOLUMNSxOVERLAP tiles of that size.")
+    ] = "",
+    motion: Annotated[
+        float, typer.Option(help="Share of the picture that must change, as 0.002; 0: all.")
+    ] = 0.0,
 ) -> None:
     """Add a camera, or change the one of this name."""
     height, width = streamfile.parse_size(size)
@@ -65,6 +73,8 @@ def add(  # noqa: PLR0913  (each one is an option of the command)
         max_age_ms=max_age_ms,
         loop=not once,
         pace=Pace.FAST if fast else Pace.REALTIME,
+        slices=slicing.parse(slices) if slices else None,
+        motion=motion,
     )
     terminal.run(publish(deployment(), (spec,)))
     terminal.output().print(f"stream [bold]{stream}[/bold] is set")
@@ -89,6 +99,11 @@ def show() -> None:
     """List the cameras."""
     target = deployment()
     rows = terminal.run(snapshot(target.kafka, target.topics.streams))
+    terminal.output().print(table(rows))
+
+
+def table(rows: Mapping[str, bytes]) -> Table:
+    """Return the specs as they are shown: slices with the size, motion with the fps."""
     view = terminal.table(
         "Streams", ("stream", "account", "model", "size", "fps", "tier", "source")
     )
@@ -99,10 +114,12 @@ def show() -> None:
             view.add_row(name, "", "", "", "", "", f"[red]{error}[/red]")
             continue
         size = f"{spec.height}x{spec.width}"
-        fps = f"{spec.fps:g}"
+        if spec.slices is not None:
+            size += f" in {spec.slices.rows}x{spec.slices.columns} tiles ({spec.slices.overlap:g})"
+        fps = f"{spec.fps:g}" if not spec.motion else f"{spec.fps:g}, motion {spec.motion:g}"
         source = without_password(spec.source)
         view.add_row(spec.stream, spec.account, spec.model, size, fps, spec.tier, source)
-    terminal.output().print(view)
+    return view
 
 
 def without_password(source: str) -> str:

@@ -1,8 +1,8 @@
 """`POST /yolo/detect`: an image in, what is on it out, and what that cost.
 
 JSON with `image_url`, or multipart with the file `image`; `slices` cuts it into tiles, so that
-small objects are seen. An `Idempotency-Key` makes it safe to send the same request again: it is answered
-again and paid for once.
+small objects are seen. An `Idempotency-Key` makes it safe to send the same request again: it is
+answered again and paid for once.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """One camera: its source's pictures are packed, funded and published, or counted as dropped.
 
 Nothing here waits for another camera. A live camera drops what it cannot publish at once; a file
-that is played as fast as possible waits instead, and loses nothing but to a broker's failure.
+that is played as fast as possible waits instead, and loses nothing but to a broker's failure. A
+motion gate, where a spec asks for one, keeps pictures back that show nothing new.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pipeline.encode import check_bytes, encode_jpeg, letterbox
 from pipeline.feed import FILE_BACKOFF, LIVE_BACKOFF, Feed, Source
 from pipeline.line import Line, Paused, Submission
 from pipeline.metrics import Dropped, ProducerMetrics
+from pipeline.motion import Gate, sight_of
 from pipeline.slot import Slot
 from pipeline.sources import Shot, VideoSource
 from pipeline.trouble import Trouble
@@ -49,6 +51,7 @@ class Camera:
         self._line = line
         self._studio = studio
         self._patient = is_patient(spec)
+        self._gate = Gate(share=spec.motion, fps=spec.fps) if spec.motion else None
         self._slot: Slot[Shot] = Slot(SLOT_SIZE, patient=self._patient)
         self._answers: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -73,7 +76,7 @@ class Camera:
         """Publish until the source has ended and all frames are answered, or until stopped."""
         self._feed.start()
         while (shot := await self._slot.get()) is not None:
-            dropped = await self._publish(shot)
+            dropped = Dropped.STILL if self._is_still(shot) else await self._publish(shot)
             if dropped is not None:
                 self._drop(dropped)
         if self._answers:
@@ -89,12 +92,23 @@ class Camera:
         """Take a picture from the decoding thread."""
         self._studio.metrics.captured.labels(self._spec.stream).inc()
         self._loop.call_soon_threadsafe(self._line.note_captured)
+        if self._gate is not None:
+            shot = replace(shot, sight=sight_of(shot.picture))
         cost = self._slot.put(shot)
         self._drop(Dropped.STOPPED if self._stopping.is_set() else Dropped.SLOT, cost)
 
     def _end(self) -> None:
         """Let what waits be published, and then end."""
         self._slot.close()
+
+    def _is_still(self, shot: Shot) -> bool:
+        """Say whether the picture shows nothing new: it gets no number and costs nothing."""
+        if self._gate is None or shot.sight is None:
+            return False
+        if self._gate.passes(shot.sight, self._studio.clock.monotonic()):
+            return False
+        self._line.note_still()
+        return True
 
     async def _publish(self, shot: Shot) -> Dropped | None:
         """Publish one picture; return why it was not. A patient camera tries until it is."""
@@ -136,6 +150,8 @@ class Camera:
         except FramemeterError as error:
             return self._hindered(error)
         self._trouble.over()
+        if self._gate is not None and shot.sight is not None:
+            self._gate.published(shot.sight, self._studio.clock.monotonic())
         await self._follow(submission)
         return None
 
@@ -151,6 +167,8 @@ class Camera:
         self._answers.discard(answer)
         if answer.cancelled() or answer.exception() is not None:
             self._drop(Dropped.DOUBT)
+            if self._gate is not None:
+                self._gate.forget()
         else:
             self._studio.metrics.published.labels(self._spec.stream).inc()
 

@@ -30,6 +30,7 @@ class Funding:
         self.phase = Phase.IDLE
         self.published = 0
         self.captured = 0
+        self.still = 0
         self._spread = 0.8 + 0.4 * spread
         self._in_flight: set[int] = set()
         self._first_lost: int | None = None
@@ -41,7 +42,7 @@ class Funding:
         self._used_at = 0.0
         self._ask_not_before = 0.0
         self._open_not_before = 0.0
-        self._captured_told = 0
+        self._captured_told = self._still_told = 0
         self._block: FramemeterError | None = None
 
     @property
@@ -95,6 +96,10 @@ class Funding:
     def note_captured(self) -> None:
         """Count one picture that the source gave, published or not."""
         self.captured += 1
+
+    def note_still(self) -> None:
+        """Count one of the captured pictures as kept back, because nothing moved in it."""
+        self.still += 1
 
     def acked(self, place: Place) -> None:
         """Record that the broker has the frame. A late word about an older epoch is ignored."""
@@ -174,6 +179,7 @@ class Funding:
         self._allowance = None
         self.published = 0
         self.captured -= self._captured_told
+        self.still -= self._still_told
         self._in_flight.clear()
         self._first_lost = None
         self._wanted = False
@@ -225,7 +231,10 @@ class Funding:
     def _renewal(self) -> Renew:
         assert self.grant is not None
         request = RenewSession(
-            published=self.published, captured=self.captured, frames=self.contract.grant_frames
+            published=self.published,
+            captured=self.captured,
+            frames=self.contract.grant_frames,
+            still=self.still,
         )
         return Renew(epoch=self.grant.epoch, request=request)
 
@@ -233,12 +242,13 @@ class Funding:
         assert self.grant is not None and not self._in_flight
         known = self.published if self._first_lost is None else self._first_lost
         assert 0 <= known <= self.published <= self.granted
-        self._captured_told = self.captured
+        self._captured_told, self._still_told = self.captured, self.still
         request = CloseSession(
             last_seq=known - 1,
             captured=self.captured,
             reason=self._reason,
             in_doubt=self.published - known,
+            still=self.still,
         )
         return Close(epoch=self.grant.epoch, request=request)
 

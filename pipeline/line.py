@@ -118,6 +118,10 @@ class Line:
         """
         self._funding.note_captured()
 
+    def note_still(self) -> None:
+        """Count one of the captured pictures as kept back, because nothing moved in it."""
+        self._funding.note_still()
+
     def amend(self, contract: Contract) -> None:
         """Change the terms that do not touch the price; they hold from the next frame on."""
         assert contract.price_terms == self.contract.price_terms

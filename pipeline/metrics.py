@@ -26,6 +26,8 @@ class Dropped(StrEnum):
     """The stream was stopped before its turn came."""
     UNFIT = "unfit"
     """It cannot be packed into one message."""
+    STILL = "still"
+    """Nothing moved since the last one that was published."""
 
 
 class ProducerMetrics:

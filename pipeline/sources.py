@@ -23,6 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.encode import Picture
+from pipeline.motion import Sight
 from pipeline.sampling import Sampler
 from wire.clock import Clock
 from wire.errors import Retryable
@@ -45,10 +46,11 @@ log = structlog.stdlib.get_logger("pipeline.sources")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One picture as it came from its source."""
+    """One picture as it came from its source; `sight` is what a gate needs to see of it."""
 
     picture: Picture
     captured_at: datetime
+    sight: Sight | None = None
 
 
 Deliver = Callable[[Shot], None]

@@ -50,28 +50,31 @@ class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     slices: Slices | None = None
 
 
-class RenewSession(msgspec.Struct, frozen=True, kw_only=True):
+class RenewSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ask that `frames` more than the `published` ones be paid for; also a sign of life.
 
-    `captured` is how many pictures the source gave so far, published or not.
+    `captured` is how many pictures the source gave so far, published or not; `still` how many of
+    them were not because nothing moved.
     """
 
     published: int
     captured: int
     frames: int
+    still: int = 0
 
 
-class CloseSession(msgspec.Struct, frozen=True, kw_only=True):
+class CloseSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """End a session whose frames are `0..last_seq` (-1: none).
 
     `in_doubt` is how many more were sent without an answer: they stay paid for until it is known
-    that they cannot appear.
+    that they cannot appear. `captured` and `still` are those of a renewal.
     """
 
     last_seq: int
     captured: int
     reason: str
     in_doubt: int = 0
+    still: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +124,9 @@ def check_open(request: OpenSession) -> OpenSession:
 def check_renew(request: RenewSession) -> RenewSession:
     """Return the request; raise `Rejected` with what is wrong with it."""
     _check_frames(request.frames)
-    _check_counts(("published", request.published), ("captured", request.captured))
+    _check_counts(
+        ("published", request.published), ("captured", request.captured), ("still", request.still)
+    )
     return request
 
 
@@ -129,7 +134,9 @@ def check_close(request: CloseSession) -> CloseSession:
     """Return the request; raise `Rejected` with what is wrong with it."""
     if not -1 <= request.last_seq < _COUNT_MAX:
         raise Rejected(f"last_seq must be -1 to {_COUNT_MAX - 1}, not {request.last_seq}")
-    _check_counts(("captured", request.captured), ("in_doubt", request.in_doubt))
+    _check_counts(
+        ("captured", request.captured), ("in_doubt", request.in_doubt), ("still", request.still)
+    )
     if request.last_seq + 1 + request.in_doubt > _COUNT_MAX:
         raise Rejected(f"last_seq and in_doubt together are over {_COUNT_MAX}")
     if len(request.reason) > REASON_LENGTH_MAX or not request.reason.isprintable():

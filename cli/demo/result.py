@@ -59,6 +59,7 @@ def _stream(bill: StreamBill, source: str, tally: StreamTally) -> dict[str, Any]
         "source": source,
         "captured": bill.captured,
         "published": bill.published,
+        "still": bill.still,
         **{status.value: bill.frames.get(status, 0) for status in Status},
         "objects": tally.objects,
         "tokens": format_tokens(bill.charged_millitokens),

@@ -17,6 +17,7 @@ BILL_COLUMNS = (
     "stream",
     "captured",
     "published",
+    "still",
     "detected",
     "cached",
     "failed",
@@ -62,7 +63,7 @@ def bill(result: dict[str, Any]) -> Table:
     """Return the bill per stream from the result's JSON form."""
     view = terminal.table("Bill per stream", BILL_COLUMNS, numbers=BILL_COLUMNS[1:])
     for stream in result["streams"]:
-        counts = (str(stream[column]) for column in BILL_COLUMNS[1:9])
+        counts = (str(stream[column]) for column in BILL_COLUMNS[1:10])
         latency = stream["latency_ms"]
         view.add_row(
             stream["stream"],

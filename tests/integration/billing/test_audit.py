@@ -150,6 +150,7 @@ async def test_a_bill_names_every_frame_of_a_stream(used_house: House) -> None:
         stream="gate",
         captured=50,
         published=6,
+        still=0,
         frames={"detected": 5, "rejected": 1},
         charged_millitokens=5_000,
         unit_prices=(1_000,),
