@@ -66,7 +66,14 @@ class Floor:
             self.kafka, self.topics.models, {spec.model: encode(spec, at=now) for spec in specs}
         )
 
-    def start(self, name: str = "detector", *, engine: str = "fake:1-5", **more: str) -> None:
+    def start(
+        self,
+        name: str = "detector",
+        *,
+        engine: str = "fake:1-5",
+        module: str = "consumers.detector",
+        **more: str,
+    ) -> None:
         """Start a detector process."""
         environment = {
             "FRAMEMETER_KAFKA": self.kafka.bootstrap,
@@ -76,7 +83,7 @@ class Floor:
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "consumers.detector"],
+                [sys.executable, "-m", module],
                 env=os.environ | environment | more,
                 stdout=log,
                 stderr=log,
