@@ -16,8 +16,20 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import biller, delay, detector, funding, latency, memory, reports
-from benchmarks.ground import Site
+from benchmarks import (
+    biller,
+    delay,
+    detector,
+    fairness,
+    funding,
+    latency,
+    memory,
+    overload,
+    priority,
+    reports,
+    stall,
+)
+from benchmarks.ground import Choice, Site
 from benchmarks.machine import commit, this_machine
 from benchmarks.record import Measured, record, to_line
 from cli import terminal
@@ -36,6 +48,10 @@ class Benchmark(StrEnum):
 
     LATENCY = "latency"
     DETECTOR = "detector"
+    OVERLOAD = "overload"
+    FAIRNESS = "fairness"
+    PRIORITY = "priority"
+    STALL = "stall"
     BILLER = "biller"
     DELAY = "delay"
     MEMORY = "memory"
@@ -46,6 +62,10 @@ class Benchmark(StrEnum):
 MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.LATENCY: latency.measure,
     Benchmark.DETECTOR: detector.measure,
+    Benchmark.OVERLOAD: overload.measure,
+    Benchmark.FAIRNESS: fairness.measure,
+    Benchmark.PRIORITY: priority.measure,
+    Benchmark.STALL: stall.measure,
     Benchmark.BILLER: biller.measure,
     Benchmark.DELAY: delay.measure,
     Benchmark.MEMORY: memory.measure,
@@ -64,6 +84,20 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="Append the lines to this file, not to standard output.")
     ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="park-n, or an architecture such as yolov8m with random weights; repeat it for"
+            " `detector`, other benchmarks take the first. Without any: each benchmark's own."
+        ),
+    ] = None,
+    streams: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Streams of the topic that is filled beforehand.")
+    ] = 16,
+    engine: Annotated[str, typer.Option(help="FRAMEMETER_ENGINE of every detector.")] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(min=0, max=256, help="FRAMEMETER_BATCH_SIZE_MAX; 0: the default.")
+    ] = 0,
 ) -> None:
     """Measure framemeter on this machine; a JSON line for each measurement."""
     _forget_settings()
@@ -87,6 +121,12 @@ def bench(
                 folder=Path(folder),
                 seconds=seconds,
                 say=screen.say,
+                choice=Choice(
+                    models=tuple(models or ()),
+                    streams=streams,
+                    engine=engine,
+                    batch_size=batch_size,
+                ),
             )
             for name in which or list(Benchmark):
                 asyncio.run(_measure(MEASURE[name](site), write))

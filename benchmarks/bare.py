@@ -13,16 +13,20 @@ from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 
-from cli.demo.plan import park_model
+from benchmarks.ground import Choice
+from benchmarks.subject import Subject
 from consumers.detector.decode import Pictures, decode_into, empty_batch
 from consumers.detector.engines.choose import EngineLoader
-from consumers.detector.engines.protocol import Engine
+from consumers.detector.engines.protocol import Batched, Engine
 from consumers.detector.settings import DetectorSettings
-from samples.catalog import PARK_MODEL
 
 DECODE_SHARE = 0.25
 """How much of the time goes to decoding alone."""
 WARM_UP_S = 0.5
+TRIAL_SHARE = 0.15
+"""How long one and several callers are tried before the better is measured."""
+ROUNDS_AT_ONCE = 4
+"""Batches given to each caller at a time, so that their common end hardly matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,38 +35,54 @@ class Bare:
 
     engine: str
     batch_size: int
+    callers: int
     images_per_second: float
     decoded_per_second: float
 
 
-async def measure_bare(packed: Sequence[bytes], *, seconds: float) -> Bare:
-    """Measure in a process of its own, which has the engine's libraries to itself."""
+async def measure_bare(subject: Subject, choice: Choice, folder: Path, *, seconds: float) -> Bare:
+    """Measure in a process of its own, which has the engine's libraries to itself.
+
+    Converted models are kept in `folder`, as the detectors of the same site do.
+    """
+    settings = settings_of(choice, folder)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, _measure, packed, seconds)
+        return await loop.run_in_executor(pool, _measure, subject, settings, seconds)
 
 
-def _measure(packed: Sequence[bytes], seconds: float) -> Bare:
-    settings = DetectorSettings()
+def settings_of(choice: Choice, folder: Path) -> DetectorSettings:
+    """Return what a detector of the site is told."""
+    told = {"engine": choice.engine, "models_cache": folder / "models"}
+    more = {"batch_size_max": choice.batch_size} if choice.batch_size else {}
+    return DetectorSettings.model_validate(told | more)
+
+
+def _measure(subject: Subject, settings: DetectorSettings, seconds: float) -> Bare:
     size = settings.batch_size_max
-    engine = _engine(settings)
-    engine.prepare(PARK_MODEL.height, PARK_MODEL.width)
+    engine = load(subject, settings)
     with ThreadPoolExecutor(settings.decode_threads) as threads:
-        pictures = _decode_all(packed, threads)
+        pictures = decode_all(subject, threads)
         decoded = per_second(
-            lambda: len(_decode_all(packed, threads)), seconds=seconds * DECODE_SHARE
+            lambda: len(decode_all(subject, threads)), seconds=seconds * DECODE_SHARE
         )
-    batches = cycle(full_batches(pictures, size))
-    per_second(lambda: len(engine.infer(next(batches))), seconds=WARM_UP_S)
+    batches = _on_device(engine, subject, size) or list(full_batches(pictures, size))
+    speeds = {
+        callers: _speed(engine, batches, callers, max(WARM_UP_S, seconds * TRIAL_SHARE))
+        for callers in sorted({1, settings.batches_ahead})
+    }
+    callers = max(speeds, key=lambda number: speeds[number])
     return Bare(
         engine=engine.name,
         batch_size=size,
-        images_per_second=per_second(lambda: len(engine.infer(next(batches))), seconds=seconds),
+        callers=callers,
+        images_per_second=_speed(engine, batches, callers, seconds),
         decoded_per_second=decoded,
     )
 
 
-def _engine(settings: DetectorSettings) -> Engine:
+def load(subject: Subject, settings: DetectorSettings) -> Engine:
+    """Return the model's engine, prepared for its size, as a detector would load it."""
     loader = EngineLoader(
         kind=settings.engine,
         threads=settings.engine_threads,
@@ -70,14 +90,46 @@ def _engine(settings: DetectorSettings) -> Engine:
         cache_folder=settings.models_cache,
     )
     loader.check()
-    return loader.load(park_model())
+    engine = loader.load(subject.spec)
+    engine.prepare(subject.height, subject.width)
+    return engine
 
 
-def _decode_all(packed: Sequence[bytes], threads: ThreadPoolExecutor) -> Pictures:
-    room = empty_batch(len(packed), PARK_MODEL.height, PARK_MODEL.width)
-    for _ in threads.map(decode_into, packed, room):
+def decode_all(subject: Subject, threads: ThreadPoolExecutor) -> Pictures:
+    """Return all pictures of the subject, decoded."""
+    room = empty_batch(len(subject.packed), subject.height, subject.width)
+    for _ in threads.map(decode_into, subject.packed, room):
         pass
     return room
+
+
+def _on_device(engine: Engine, subject: Subject, size: int) -> list[Batched]:
+    """Return full batches where the engine decodes by itself, else none."""
+    if engine.decoder is None:
+        return []
+    firsts = range(0, len(subject.packed) - size + 1, size)
+    return [
+        engine.decoder.decode(
+            subject.packed[first : first + size], subject.height, subject.width
+        ).pictures
+        for first in firsts
+    ]
+
+
+def _speed(engine: Engine, batches: Sequence[Batched], callers: int, seconds: float) -> float:
+    """Return images a second with so many threads that each give the engine batch after batch.
+
+    An engine may hide one batch's copying behind another's forward pass; the yardstick is the
+    best that it can do by itself.
+    """
+    turns = cycle(batches)
+    with ThreadPoolExecutor(callers) as threads:
+
+        def one_each() -> int:
+            given = [next(turns) for _ in range(ROUNDS_AT_ONCE * callers)]
+            return sum(len(found) for found in threads.map(engine.infer, given))
+
+        return per_second(one_each, seconds=seconds)
 
 
 def full_batches(pictures: Pictures, size: int) -> Iterator[Pictures]:

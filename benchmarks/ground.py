@@ -7,7 +7,7 @@ processes are the product's own, with default settings, started as an operator w
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ import httpx
 
 from billing.database import migrate
 from cli.demo.plan import park_model
-from cli.demo.roles import Role
+from cli.demo.roles import STOP_ORDER, Role
 from cli.demo.scrape import Metrics, scrape
 from cli.deployment import Deployment
 from cli.local.ports import free_port
@@ -27,10 +27,40 @@ from cli.models import register
 from wire.clock import SystemClock
 from wire.errors import Misconfigured
 from wire.kafka import Kafka
+from wire.models import ModelSpec
 from wire.topics import Topics
 
 START_TIMEOUT_S = 60.0
-MODULES = {"detector": "consumers.detector", "biller": "billing"}
+MODULES = {
+    "detector": "consumers.detector",
+    "biller": "billing",
+    "gateway": "gateway",
+    "producer": "pipeline",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the person chose to measure; models `()` are each benchmark's own.
+
+    `engine` and `batch_size` (0: the default) are what every detector and bare engine is told.
+    """
+
+    models: tuple[str, ...] = ()
+    streams: int = 16
+    engine: str = "auto"
+    batch_size: int = 0
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Return what a detector is told; converted models are kept in `folder`."""
+        told = {"FRAMEMETER_ENGINE": self.engine, "FRAMEMETER_MODELS_CACHE": str(folder / "models")}
+        if self.batch_size:
+            told["FRAMEMETER_BATCH_SIZE_MAX"] = str(self.batch_size)
+        return told
+
+    def names(self, prefix: str = "camera") -> tuple[str, ...]:
+        """Return the names of so many streams."""
+        return tuple(f"{prefix}-{number}" for number in range(self.streams))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +71,7 @@ class Site:
     folder: Path
     seconds: float
     say: Callable[[str], None]
+    choice: Choice = field(default_factory=Choice)
 
     @property
     def patience_s(self) -> float:
@@ -58,13 +89,14 @@ class Ground:
     _roles: dict[str, Role] = field(init=False, default_factory=dict)
     _ports: dict[str, int] = field(init=False, default_factory=dict)
 
-    def start(self, name: str) -> None:
-        """Start the `detector` or the `biller`."""
+    def start(self, name: str, told: Mapping[str, str] | None = None) -> None:
+        """Start one of `MODULES`, told (by `FRAMEMETER_*`) what it needs beyond the ground's."""
         self._ports[name] = free_port(self._ports.values())
+        ports = {"FRAMEMETER_METRICS_PORT": str(self._ports[name])}
         self._roles[name] = Role(
             name=name,
             module=MODULES[name],
-            environment=self.environment | {"FRAMEMETER_METRICS_PORT": str(self._ports[name])},
+            environment=self.environment | ports | dict(told or {}),
             log=self.folder / f"{name}.log",
         )
         self._roles[name].start()
@@ -95,18 +127,19 @@ class Ground:
         for role in self._roles.values():
             role.check()
 
-    def stop(self) -> None:
-        """Stop the processes."""
-        for role in self._roles.values():
-            role.stop()
+    def stop(self, name: str = "") -> None:
+        """Stop one of the processes, or all, those that feed others first."""
+        for known in STOP_ORDER:
+            if known in self._roles and name in ("", known):
+                self._roles[known].stop()
 
     def _logs(self) -> str:
         return "\n".join(f"--- {name}\n{role.log_tail()}" for name, role in self._roles.items())
 
 
 @asynccontextmanager
-async def fresh_ground(site: Site, name: str) -> AsyncIterator[Ground]:
-    """Give topics, a ledger and the demo model under `name`; processes end with the block."""
+async def fresh_ground(site: Site, name: str, *models: ModelSpec) -> AsyncIterator[Ground]:
+    """Give topics, a ledger and models (the demo's, unless named); processes end with the block."""
     dsn = await _create_database(site.addresses.postgres, f"bench_{name}")
     prefix = f"{name}."
     target = Deployment(
@@ -118,13 +151,14 @@ async def fresh_ground(site: Site, name: str) -> AsyncIterator[Ground]:
     )
     folder = site.folder / name
     folder.mkdir()
-    environment = site.addresses.as_environment() | {
-        "FRAMEMETER_POSTGRES": dsn,
-        "FRAMEMETER_TOPIC_PREFIX": prefix,
-    }
+    environment = (
+        site.addresses.as_environment()
+        | site.choice.environment(site.folder)
+        | {"FRAMEMETER_POSTGRES": dsn, "FRAMEMETER_TOPIC_PREFIX": prefix}
+    )
     await target.kafka.create_topics(target.topics.table())
     await migrate(dsn)
-    await register(target, (park_model(),))
+    await register(target, models or (park_model(),))
     made = Ground(target=target, folder=folder, environment=environment)
     try:
         yield made

@@ -12,14 +12,16 @@ from benchmarks.bare import measure_bare
 from benchmarks.books import Books, OpenedSession
 from benchmarks.generator import Offered, generating
 from benchmarks.ground import START_TIMEOUT_S, Ground, Site, fresh_ground
-from benchmarks.pictures import Reel, packed_pictures
+from benchmarks.pictures import Reel
 from benchmarks.record import Fields, Measured
 from benchmarks.schedule import Due, schedule
 from benchmarks.sight import Seen, Sight, watching
+from benchmarks.subject import subject
 from cli.demo.plan import MAX_AGE_MS
 from cli.demo.result import detector_figures
 from cli.demo.scrape import Metrics
 from cli.deployment import database
+from samples.catalog import PARK_MODEL
 from wire.frames import MAX_AGE_MS_MAX
 from wire.usage import Status
 
@@ -49,14 +51,15 @@ class Load:
 
 async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement for each load."""
-    packed = packed_pictures()
+    park = await subject(PARK_MODEL.name, site.folder)
     site.say("the bare engine, which the loads are shares of")
-    bare = await measure_bare(packed, seconds=max(1.0, site.seconds * BARE_SHARE))
+    seconds = max(1.0, site.seconds * BARE_SHARE)
+    bare = await measure_bare(park, site.choice, site.folder, seconds=seconds)
     for share in LOADS:
         load = plan_load(share, bare_rate=bare.images_per_second, seconds=site.seconds)
         site.say(f"latency at {share:.0%}: {load.rate:.1f} frames/s for {site.seconds:.0f} s")
         async with fresh_ground(site, f"latency{share * 100:.0f}") as ground:
-            found = await _measure_load(ground, packed, load)
+            found = await _measure_load(ground, park.packed, load)
         yield Measured(
             benchmark="latency",
             parameters=_parameters(site, load),

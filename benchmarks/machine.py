@@ -10,6 +10,7 @@ from benchmarks.record import Machine
 ROOT = Path(__file__).parents[1]
 CPU_FACTS = Path("/proc/cpuinfo")
 GIB = 1 << 30
+QUERY_TIMEOUT_S = 10.0
 NOT_CODE = (":(exclude)benchmarks/results", ":(exclude)docs")
 
 
@@ -22,6 +23,7 @@ def this_machine() -> Machine:
         cores=_cores(),
         memory_gib=round(memory / GIB, 1),
         python=platform.python_version(),
+        gpu=_gpu(),
     )
 
 
@@ -32,6 +34,16 @@ def cpu_model(facts: str) -> str:
         if name.strip() == "model name":
             return value.strip()
     return ""
+
+
+def _gpu() -> str:
+    """Return the name of the first GPU as its driver tells it; nothing without one."""
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
 
 
 def commit() -> str:

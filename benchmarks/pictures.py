@@ -5,7 +5,7 @@ They are packed before anything is measured: the figures are of the way from the
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import cycle
 
@@ -17,7 +17,7 @@ from pipeline.sources import Shot, VideoSource
 from samples.catalog import FOOTAGE
 from wire.clock import SystemClock
 from wire.frames import Frame, Tier
-from wire.streams import Pace
+from wire.streams import Pace, StreamSpec
 
 PICTURES_PER_SECOND = 2.0
 CAMERA = msgspec.structs.replace(
@@ -28,24 +28,37 @@ CAMERA = msgspec.structs.replace(
 )
 
 
-def packed_pictures() -> list[bytes]:
-    """Return some hundred different JPEGs of the footage, at the demo model's size."""
+def packed_pictures(camera: StreamSpec = CAMERA) -> list[bytes]:
+    """Return some hundred different JPEGs of the footage, at the camera's size."""
     packed: list[bytes] = []
 
     def keep(shot: Shot) -> None:
-        packed.append(pack(shot, CAMERA))
+        packed.append(pack(shot, camera))
 
-    VideoSource(CAMERA, SystemClock()).play(keep, threading.Event())
+    VideoSource(camera, SystemClock()).play(keep, threading.Event())
     return packed
 
 
 class Reel:
-    """The frames of several sessions of one account, numbered without holes."""
+    """The frames of several sessions of one account, numbered without holes.
 
-    def __init__(self, pictures: Sequence[bytes], *, account: str, epochs: Mapping[str, int]):
+    Streams of `priority` go to the priority tier; `camera` says which model and size.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[bytes],
+        *,
+        account: str,
+        epochs: Mapping[str, int],
+        camera: StreamSpec = CAMERA,
+        priority: Collection[str] = (),
+    ):
         self._pictures = cycle(pictures)
         self._account = account
         self._epochs = epochs
+        self._camera = camera
+        self._priority = priority
         self._taken: Counter[str] = Counter()
 
     @property
@@ -66,13 +79,13 @@ class Reel:
             stream=stream,
             epoch=self._epochs[stream],
             seq=seq,
-            model=CAMERA.model,
-            height=CAMERA.height,
-            width=CAMERA.width,
+            model=self._camera.model,
+            height=self._camera.height,
+            width=self._camera.width,
             captured_at=captured_at,
-            tier=Tier.STANDARD,
+            tier=Tier.PRIORITY if stream in self._priority else Tier.STANDARD,
             max_age_ms=max_age_ms,
-            source_height=CAMERA.height,
-            source_width=CAMERA.width,
+            source_height=self._camera.height,
+            source_width=self._camera.width,
             picture=next(self._pictures),
         )

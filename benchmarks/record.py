@@ -22,6 +22,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores: int
     memory_gib: float
     python: str
+    gpu: str = ""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

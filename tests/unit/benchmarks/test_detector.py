@@ -1,15 +1,23 @@
 """How the detector's rounds are compared."""
 
 from benchmarks.bare import Bare
-from benchmarks.detector import FRAMES_MAX, FRAMES_MIN, Round, compare, frames_for
+from benchmarks.detector import Round, compare
+from benchmarks.play import FRAMES_MAX, FRAMES_MIN, frames_for
+from benchmarks.rival import Predicted
 
 
 def turn(*, bare: float, detector: float, exact: bool = True) -> Round:
     """Return one round with these speeds."""
     return Round(
         bare=Bare(
-            engine="fake", batch_size=8, images_per_second=bare, decoded_per_second=10 * bare
+            engine="fake",
+            batch_size=8,
+            callers=1,
+            images_per_second=bare,
+            decoded_per_second=10 * bare,
         ),
+        predicted=Predicted(images_per_second=bare / 4, device="torch, cpu", objects=3.0, images=9),
+        objects=3.0,
         images_per_second=detector,
         exact=exact,
         inside={"engine": "fake", "batch_mean": 8.0},
@@ -21,8 +29,12 @@ def test_medians_are_compared() -> None:
     assert figures["bare_images_per_second"] == 150
     assert figures["detector_images_per_second"] == 120
     assert figures["detector_to_bare"] == 0.8
+    assert figures["detector_to_predict"] == 3.2
     assert figures["decoded_images_per_second"] == 1500
-    assert figures["rounds"] == [{"bare": 100, "detector": 80}, {"bare": 200, "detector": 160}]
+    assert figures["rounds"] == [
+        {"bare": 100, "bare_callers": 1, "detector": 80, "predict": 25},
+        {"bare": 200, "bare_callers": 1, "detector": 160, "predict": 50},
+    ]
     assert figures["exact"] is True
 
 
