@@ -24,10 +24,14 @@ from benchmarks import (
     funding,
     latency,
     memory,
+    openings,
     overload,
+    pipeline,
     priority,
     reports,
     stall,
+    swaps,
+    waterfall,
 )
 from benchmarks.ground import Choice, Site
 from benchmarks.machine import commit, this_machine
@@ -48,10 +52,14 @@ class Benchmark(StrEnum):
 
     LATENCY = "latency"
     DETECTOR = "detector"
+    PIPELINE = "pipeline"
     OVERLOAD = "overload"
     FAIRNESS = "fairness"
     PRIORITY = "priority"
     STALL = "stall"
+    SWAPS = "swaps"
+    OPENINGS = "openings"
+    WATERFALL = "waterfall"
     BILLER = "biller"
     DELAY = "delay"
     MEMORY = "memory"
@@ -62,10 +70,14 @@ class Benchmark(StrEnum):
 MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.LATENCY: latency.measure,
     Benchmark.DETECTOR: detector.measure,
+    Benchmark.PIPELINE: pipeline.measure,
     Benchmark.OVERLOAD: overload.measure,
     Benchmark.FAIRNESS: fairness.measure,
     Benchmark.PRIORITY: priority.measure,
     Benchmark.STALL: stall.measure,
+    Benchmark.SWAPS: swaps.measure,
+    Benchmark.OPENINGS: openings.measure,
+    Benchmark.WATERFALL: waterfall.measure,
     Benchmark.BILLER: biller.measure,
     Benchmark.DELAY: delay.measure,
     Benchmark.MEMORY: memory.measure,

@@ -24,10 +24,11 @@ IN_FLIGHT_MAX = 256
 
 @dataclass(slots=True, kw_only=True)
 class Offered:
-    """What was offered: how many frames, and how late each was."""
+    """What was offered: how many frames, how late each was, and when the broker had it."""
 
     frames: int = 0
     lags_ms: deque[float] = field(default_factory=deque)
+    acked_ms: deque[float] = field(default_factory=deque)
 
     def add(self, *, lag_s: float) -> None:
         """Count one frame that was published so many seconds after it was due."""
@@ -54,8 +55,14 @@ class Generator:
             for due in dues:
                 await asyncio.sleep(max(0.0, started + due.at_s - self._clock.monotonic()))
                 offered.add(lag_s=self._clock.monotonic() - started - due.at_s)
-                answers.create_task(_confirmed(await self._publish(due.stream, max_age_ms)))
+                handed_at = self._clock.monotonic()
+                answer = await self._publish(due.stream, max_age_ms)
+                answers.create_task(self._acked(answer, handed_at, offered))
         return offered
+
+    async def _acked(self, answer: Awaitable[None], handed_at: float, offered: Offered) -> None:
+        await answer
+        offered.acked_ms.append((self._clock.monotonic() - handed_at) * 1_000)
 
     async def fill(self, streams: Sequence[str], frames: int, *, max_age_ms: int) -> None:
         """Publish so many frames as fast as the broker takes them, the streams in turn."""

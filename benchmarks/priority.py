@@ -43,14 +43,13 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
 def compare(idle: Heard, loaded: Heard) -> Fields:
     """Return the priority tier's latencies of both, and what became of the others meanwhile."""
     idle_ms, loaded_ms = (each.seen.latency_ms(0.99, PRIORITY) for each in (idle, loaded))
-    known = idle_ms is not None and loaded_ms is not None
     ended = sum(loaded.seen.of_stream[stream].total() for stream in PRIORITY)
     return {
         "idle_p50_ms": idle.seen.latency_ms(0.50, PRIORITY),
         "idle_p99_ms": idle_ms,
         "loaded_p50_ms": loaded.seen.latency_ms(0.50, PRIORITY),
         "loaded_p99_ms": loaded_ms,
-        "loaded_to_idle": round(loaded_ms / idle_ms, 2) if known and idle_ms else None,
+        "loaded_to_idle": round(loaded_ms / idle_ms, 2) if loaded_ms and idle_ms else None,
         "priority_kept": round(loaded.seen.detected_of(PRIORITY) / max(1, ended), 4),
         "standard_detected": loaded.seen.detected_of(STANDARD),
         "frames": {status.value: loaded.seen.statuses[status] for status in Status},
