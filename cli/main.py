@@ -8,6 +8,7 @@ import typer
 
 from cli import accounts, alerts, books, models, stack, streams, tariff, terminal, topics
 from cli.archive import export
+from cli.calibrate import calibrate
 from cli.demo.command import demo
 from cli.deployment import DEFAULT_FOLDER, adopt_local_stack
 from cli.estimate import estimate
@@ -41,6 +42,7 @@ def build_app() -> typer.Typer:
     app.add_typer(models.build(), name="models")
     app.add_typer(tariff.build(), name="tariff")
     app.command("estimate")(estimate)
+    app.command("calibrate")(calibrate)
     app.command("tail")(tail)
     app.command("report")(report)
     app.command("audit")(books.check)

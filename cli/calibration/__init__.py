@@ -1,0 +1,1 @@
+"""What a frame costs this machine, and the tariff that follows. See `cli/calibrate.py`."""
