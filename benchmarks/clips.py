@@ -38,17 +38,18 @@ def truncate(clip: Path, target: Path, *, share: float) -> Path:
 def _cut(clip: Path, *, first: int, frames: int) -> None:
     # The index lies at the start, so that a truncated file can still be opened.
     with av.open(str(clip), "w", options={"movflags": "+faststart"}) as written:
-        stream = _opened(written)
-        for picture in islice(_endless(first + frames), first, None):
-            stream.width, stream.height = picture.width, picture.height
+        pictures = list(islice(_endless(first + frames), first, None))
+        stream = _opened(written, like=pictures[0])
+        for picture in pictures:
             picture.pts = None
             written.mux(stream.encode(picture))
         written.mux(stream.encode(None))
 
 
-def _opened(written: OutputContainer) -> VideoStream:
+def _opened(written: OutputContainer, *, like: VideoFrame) -> VideoStream:
     stream = written.add_stream(CODEC, rate=RATE, options=OPTIONS)
     assert isinstance(stream, VideoStream)
+    stream.width, stream.height = like.width, like.height
     stream.pix_fmt = "yuv420p"
     return stream
 

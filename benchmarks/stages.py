@@ -86,7 +86,7 @@ def waterfall(
     fetched_ms = finished_ms - sum(known[name] for name in before)
     published_ms = min(acked_ms, max(0.0, fetched_ms))
     read_ms = visible_ms - finished_ms - sum(known[name] for name in after)
-    lengths = {
+    lengths: dict[str, float] = {
         "publish": published_ms,
         "fetch": fetched_ms - published_ms,
         **{name: known[name] for name in before + after},
@@ -106,7 +106,7 @@ def work(inside: Inside) -> list[Stage]:
     if not images or not batches:
         return []
     per_batch, batch_size = inside.means_ms, images / batches
-    found = {
+    found: dict[str, float] = {
         name: per_batch[name] / batch_size for name in ("decode", "engine") if name in per_batch
     }
     if "engine" not in found:
