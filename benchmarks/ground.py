@@ -119,7 +119,7 @@ class Ground:
         while not holds():
             self.check()
             if time.monotonic() > deadline:
-                raise Misconfigured(f"after {timeout_s:.0f} s still not: {what}\n{self._logs()}")
+                raise Misconfigured(f"after {timeout_s:.0f} s still not: {what}\n{self.logs()}")
             await asyncio.sleep(0.01)
 
     def check(self) -> None:
@@ -133,7 +133,8 @@ class Ground:
             if known in self._roles and name in ("", known):
                 self._roles[known].stop()
 
-    def _logs(self) -> str:
+    def logs(self) -> str:
+        """Return the end of every process's log."""
         return "\n".join(f"--- {name}\n{role.log_tail()}" for name, role in self._roles.items())
 
 

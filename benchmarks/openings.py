@@ -62,7 +62,9 @@ async def _open_and_close(system: System, clip: Path, wave: int, timeout_s: floa
     )
     await system.remove(streams)
     if not await system.has_settled():
-        raise Misconfigured(f"the sessions of {streams[0]} to {streams[-1]} did not settle")
+        raise Misconfigured(
+            f"the sessions of {streams[0]} to {streams[-1]} did not settle\n{system.ground.logs()}"
+        )
 
 
 def _look(ground: Ground, looks: Mapping[str, list[Look]], openings: int) -> None:
