@@ -1,85 +1,48 @@
-"""The models that this detector can run: announced, loaded, warmed, swapped.
+"""The models that this detector can run: announced, loaded when a frame needs them, swapped.
 
-A version is loaded once, in a thread, when its first frame comes or it replaces one in use;
-frames wait meanwhile in the batcher, bounded by their own maximum age. A new version is warmed
-for every size that the old one serves and takes its place between two batches. One that does
-not load leaves the old one in place; without an old one its frames fail with the reason.
+Frames wait in the batcher while their model loads, bounded by their own maximum age. A model may
+have two versions side by side: the active one and a canary, which has some of the streams. Where
+a canary does not run, the active version answers for it, so a canary never costs a frame.
 """
 
-import asyncio
-import functools
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from consumers.detector.batching import Group
-from consumers.detector.engines.protocol import Engine, Loader
+from consumers.detector.engines.protocol import Loader
 from consumers.detector.figures import Figures
+from consumers.detector.loading import Answer, Hopeless, Loaded, Waiting
+from consumers.detector.versions import SIZES_MAX, Bench, Place
+from wire import model_failures
 from wire.clock import Clock
-from wire.errors import Rejected
-from wire.models import ModelSpec, takes_canary
+from wire.model_failures import REASON_LENGTH_MAX, ModelFailure
+from wire.models import ModelSpec, canary_of, takes_canary
+
+__all__ = ["SIZES_MAX", "Answer", "Hopeless", "Loaded", "Models", "Waiting"]
 
 UNKNOWN_GRACE_S = 1.0
 """How long the first frames of an unknown model wait: its announcement may be on its way."""
-SIZES_MAX = 32
-"""How many picture sizes one model is compiled for."""
+UNKNOWN_MAX = 1024
+REPORTS_MAX = 256
 log = structlog.stdlib.get_logger("consumers.detector.models")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A model in memory."""
-
-    spec: ModelSpec
-    engine: Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The model is being loaded or may still be announced."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hopeless:
-    """Frames of this model or size cannot be run; why."""
-
-    reason: str
-
-
-Answer = Loaded | Waiting | Hopeless
-
-
-Size = tuple[int, int]
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Model:
-    """What is known of one model: the version that is wanted, and the one that runs."""
+    """A model's places, and the announcement that shares its streams out between them."""
 
-    spec: ModelSpec
-    failure: str | None = None
-    active: Loaded | None = None
-    wanted: set[Size] = field(default_factory=set)
-    ready: set[Size] = field(default_factory=set)
-    bad: dict[Size, str] = field(default_factory=dict)
-    task: asyncio.Task[None] | None = None
+    active: Place
+    canary: Place | None = None
+    shares: ModelSpec
 
-    @property
-    def stale(self) -> bool:
-        """Whether the wanted version is not the one that runs, and may still be loaded."""
-        return self.failure is None and (self.active is None or self.active.spec != self.spec)
-
-    @property
-    def cold(self) -> frozenset[Size]:
-        """The sizes that the running version is still to be made ready for."""
-        if self.active is None:
-            return frozenset()
-        return frozenset(self.wanted - self.ready - self.bad.keys())
+    def places(self) -> tuple[Place, ...]:
+        return (self.active,) if self.canary is None else (self.active, self.canary)
 
 
 class Models:
@@ -95,151 +58,160 @@ class Models:
         changed: Callable[[], None],
     ) -> None:
         """`changed` is called when a group's answer may have become another."""
-        self._loader = loader
-        self._executor = executor
         self._clock = clock
-        self._figures = figures
         self._changed = changed
+        self._bench = Bench(
+            loader=loader,
+            executor=executor,
+            figures=figures,
+            changed=self._settle,
+            failed=self._failed,
+            works=self._works,
+        )
         self._models: dict[str, _Model] = {}
+        self._closing: list[Place] = []
         self._unknown_since: dict[str, float] = {}
+        self._reports: dict[str, bytes | None] = {}
+        self._said: set[str] = set()
 
     def announce(self, spec: ModelSpec) -> None:
-        """Make `spec` the version to run; one that is in use is replaced when it is warm."""
+        """Make `spec` the version to run, with its canary beside it; both only when they can."""
         self._unknown_since.pop(spec.model, None)
-        known = self._models.setdefault(spec.model, _Model(spec=spec))
-        known.spec, known.failure = spec, None
-        known.bad.clear()
-        if known.active is not None:
-            self._start(known)
+        alone = msgspec.structs.replace(spec, canary=None)
+        known = self._models.get(spec.model)
+        if known is None:
+            active = Place(bench=self._bench, spec=alone, peer=lambda: None)
+            known = self._models[spec.model] = _Model(active=active, shares=spec)
+        donor = None if known.canary is None else known.canary.running
+        known.active.want(alone, donor=donor)
+        if spec.canary is None and donor is not None and _is_promoted(known, donor):
+            self._changed()
+            return  # the canary keeps its streams until the active version is the same
+        known.shares = spec
+        self._set_canary(known, canary_of(spec) if spec.canary is not None else None)
         self._changed()
 
     def withdraw(self, model: str) -> None:
         """Forget a model: its frames fail from now on."""
         known = self._models.pop(model, None)
         if known is not None:
-            self._replace(known, None)
+            for place in known.places():
+                self._close(place)
             log.info("model removed", model=model)
         self._changed()
 
     def answer(self, group: Group) -> Answer:
         """Say whether a batch of this group can run now; start what is needed for it."""
         known = self._models.get(group.model)
-        size = (group.height, group.width)
         if known is None:
             return self._unknown(group.model)
-        if known.active is not None and size in known.ready:
-            return known.active
-        reason = known.bad.get(size) or (known.failure if known.active is None else None)
-        if reason is None and size not in known.wanted and len(known.wanted) >= SIZES_MAX:
-            reason = f"model {group.model} serves {SIZES_MAX} sizes already"
-        if reason is not None:
-            return Hopeless(reason=reason)
-        known.wanted.add(size)
-        self._start(known)
-        return Waiting()
+        size = (group.height, group.width)
+        answer = known.active.answer(size)
+        if group.canary and known.canary is not None and known.active.running is not None:
+            other = known.canary.answer(size)
+            if isinstance(other, Loaded):
+                return other
+        return answer
 
     def version(self, model: str) -> str | None:
         """Return the version in use, None when none is."""
         known = self._models.get(model)
-        return known.active.spec.version if known and known.active else None
+        return known.active.running.spec.version if known and known.active.running else None
 
     def is_canary(self, model: str, stream: str) -> bool:
         """Say whether the frames of this stream are the canary's."""
         known = self._models.get(model)
-        return known is not None and takes_canary(known.spec, stream)
+        return known is not None and takes_canary(known.shares, stream)
 
     def task(self, model: str) -> str:
         """Return what the model does; `detect` when it is not known."""
         known = self._models.get(model)
-        return known.spec.task if known is not None else "detect"
+        return "detect" if known is None else (known.active.running or known.active).spec.task
+
+    def take_reports(self) -> dict[str, bytes | None]:
+        """Return what operators are to be told since the last call: rows for the topic `models`."""
+        reports, self._reports = self._reports, {}
+        return reports
 
     async def stop(self) -> None:
         """Wait for no load any more."""
-        tasks = [model.task for model in self._models.values() if model.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        places = [place for model in self._models.values() for place in model.places()]
+        for place in (*places, *self._closing):
+            await place.stop()
+
+    def _set_canary(self, known: _Model, spec: ModelSpec | None) -> None:
+        if spec is None:
+            if known.canary is not None:
+                self._close(known.canary)
+                known.canary = None
+                known.active.show()
+            return
+        if known.canary is None:
+            active = known.active
+            known.canary = Place(bench=self._bench, spec=spec, peer=lambda: active.running)
+        known.canary.want(spec, donor=known.active.running)
+        if known.active.running is not None:
+            known.canary.warm(known.active.sizes)
+
+    def _settle(self) -> None:
+        """End the time of canaries that have become the active version, then tell of the change."""
+        for known in self._models.values():
+            running = known.active.running
+            if running is not None and _has_taken_over(known, running):
+                known.shares = running.spec
+                self._set_canary(known, None)
+            for place in known.places():
+                place.show()  # two may run the same version for a moment, and one of them ends
+        self._closing = [place for place in self._closing if place.is_loading]
+        self._changed()
+
+    def _close(self, place: Place) -> None:
+        place.close()
+        self._closing = [*(each for each in self._closing if each.is_loading), place]
 
     def _unknown(self, model: str) -> Answer:
         now = self._clock.monotonic()
-        if len(self._unknown_since) > 1024:
+        if len(self._unknown_since) > UNKNOWN_MAX:
             self._unknown_since.clear()
         since = self._unknown_since.setdefault(model, now)
         if now - since < UNKNOWN_GRACE_S:
             return Waiting()
         return Hopeless(reason=f"model {model} is not registered")
 
-    def _is_known(self, known: _Model) -> bool:
-        """Say whether the model was not withdrawn meanwhile."""
-        return self._models.get(known.spec.model) is known
-
-    def _start(self, known: _Model) -> None:
-        if known.task is None:
-            known.task = asyncio.create_task(self._bring_up(known))
-
-    async def _bring_up(self, known: _Model) -> None:
-        """Load and warm until what runs is what is wanted, or is known to be impossible."""
-        try:
-            while self._is_known(known) and (known.stale or known.cold):
-                await (self._load(known) if known.stale else self._warm(known))
-                self._changed()
-        finally:
-            known.task = None
-
-    async def _load(self, known: _Model) -> None:
-        """Load the wanted version, warm it for the sizes in use, then swap."""
-        spec = known.spec
-        sizes = frozenset(known.ready or known.wanted)
-        try:
-            engine = await self._in_thread(self._loader.load, spec)
-            bad = await self._in_thread(_prepare, engine, sizes)
-        except Exception as error:  # its frames fail with the reason
-            log.error(
-                "a model does not load",
-                model=spec.model,
-                version=spec.version,
-                exc_info=not isinstance(error, Rejected),
-                reason=str(error),
-            )
-            if known.spec is spec:
-                known.failure = f"model {spec.model} {spec.version} does not load: {error}"
-            return
-        if known.spec is not spec or not self._is_known(known):
-            return  # replaced or withdrawn meanwhile
-        known.bad = dict(bad)
-        known.ready = set(sizes - bad.keys())
-        self._replace(known, Loaded(spec=spec, engine=engine))
-        log.info("model in use", model=spec.model, version=spec.version, engine=engine.name)
-
-    async def _warm(self, known: _Model) -> None:
-        """Make the running version ready for the sizes that came up."""
-        assert known.active is not None
-        active, sizes = known.active, known.cold
-        bad = await self._in_thread(_prepare, active.engine, sizes)
-        if known.active is active:
-            known.bad.update(bad)
-            known.ready |= sizes - bad.keys()
-
-    def _replace(self, known: _Model, loaded: Loaded | None) -> None:
-        for shown, value in ((known.active, 0), (loaded, 1)):
-            if shown is not None:
-                labels = (shown.engine.name, shown.spec.model, shown.spec.version)
-                self._figures.engine.labels(*labels).set(value)
-        known.active = loaded
-
-    async def _in_thread(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._executor, functools.partial(call, *arguments, **named)
+    def _failed(self, spec: ModelSpec, reason: str) -> None:
+        """Note for operators that a version does not run here."""
+        key = model_failures.key_of(spec.model, spec.version)
+        failure = ModelFailure(
+            model=spec.model,
+            version=spec.version,
+            reason=reason[:REASON_LENGTH_MAX],
+            detector=f"{socket.gethostname()}/{os.getpid()}",
+            at=self._clock.now(),
         )
+        self._report(key, model_failures.encode(failure))
+        self._said.add(key)
+
+    def _works(self, spec: ModelSpec) -> None:
+        """Take back what was said of a version that runs now."""
+        key = model_failures.key_of(spec.model, spec.version)
+        if key in self._said:
+            self._said.discard(key)
+            self._report(key, None)
+
+    def _report(self, key: str, value: bytes | None) -> None:
+        if len(self._reports) < REPORTS_MAX or key in self._reports:
+            self._reports[key] = value
 
 
-def _prepare(engine: Engine, sizes: frozenset[Size]) -> dict[Size, str]:
-    """Warm the engine up for each size; return those that it cannot take, with the reason."""
-    bad: dict[Size, str] = {}
-    for height, width in sorted(sizes):
-        try:
-            engine.prepare(height, width)
-        except Exception as error:  # noqa: BLE001  (counted: its frames fail with the reason)
-            bad[height, width] = f"it cannot run {height}x{width}: {error}"
-    return bad
+def _is_promoted(known: _Model, donor: Loaded) -> bool:
+    """Say whether the running canary is to become the active version."""
+    return donor.spec == known.active.spec and known.shares.canary is not None
+
+
+def _has_taken_over(known: _Model, running: Loaded) -> bool:
+    """Say whether the active version, as it was wanted, is what the canary has been."""
+    return (
+        known.shares.canary is not None
+        and running.spec == known.active.spec
+        and running.spec == canary_of(known.shares)
+    )

@@ -19,7 +19,10 @@ BROAD_EXCEPTS = {
     "billing/webhooks.py": "a receiver may make the client raise anything; a failed attempt",
     "consumers/detector/calls.py": "an engine may raise anything; the frames fail, counted",
     "consumers/detector/lanes.py": "one cure for every failure of a lane: a new era",
-    "consumers/detector/models.py": "a model that cannot be warmed is named by its frames",
+    "consumers/detector/background.py": "whatever a thread raises is raised where it is awaited",
+    "consumers/detector/loading.py": "a size that cannot be warmed is named by its frames",
+    "consumers/detector/selftest.py": "a size that fails is named by its frames; all: refused",
+    "consumers/detector/versions.py": "a version that does not load is told, the old one stays",
     "pipeline/feed.py": "the outermost loop of a camera's thread; logged, and the camera retried",
     "wire/producers.py": "tears a producer down that is thrown away whatever it answers",
 }

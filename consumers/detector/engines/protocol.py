@@ -91,6 +91,13 @@ class Engine(Protocol):
 class Loader(Protocol):
     """Where engines come from."""
 
+    def fetch(self, spec: ModelSpec) -> None:
+        """Bring weights that a URL names here, before they are loaded.
+
+        Raises `Retryable` when the server is away, `Rejected` when asking again cannot help.
+        """
+        ...
+
     def load(self, spec: ModelSpec) -> Engine:
         """Load a model; raise `Rejected` when its source cannot be used, and say why."""
         ...

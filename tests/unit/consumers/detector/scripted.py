@@ -55,11 +55,20 @@ class ScriptedLoader:
     failures: dict[str, Exception] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
     loaded: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    away: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
 
+    def fetch(self, spec: ModelSpec) -> None:
+        self.fetched.append(spec.version)
+        if self.away:
+            raise self.away.pop()
+
     def load(self, spec: ModelSpec) -> MoodyEngine:
+        self.begun.append(spec.version)
         self.gate.wait(10)
         self.loaded.append(spec.version)
         if spec.version in self.failures:

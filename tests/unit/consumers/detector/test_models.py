@@ -9,6 +9,7 @@ import pytest
 
 from consumers.detector.batching import Group
 from consumers.detector.models import SIZES_MAX, UNKNOWN_GRACE_S, Hopeless, Loaded, Models, Waiting
+from consumers.detector.versions import Place
 from tests.unit.consumers.detector.made import NOON
 from tests.unit.consumers.detector.scripted import POOL, SPEC, MoodyEngine, ScriptedLoader, figures
 from wire.clock import ManualClock
@@ -44,6 +45,10 @@ class Shelf:
         answer = self.models.answer(group)
         assert not isinstance(answer, Waiting)
         return answer
+
+    def places(self) -> tuple[Place, ...]:
+        """Return where versions run."""
+        return tuple(place for model in self.models._models.values() for place in model.places())
 
     def in_use(self, version: str) -> float | None:
         labels = {"engine": "fake", "model": "park-n", "version": version}
@@ -97,7 +102,7 @@ async def test_a_new_version_loads_beside_the_old_one_and_takes_its_place() -> N
     shelf.loader.gate.set()
     await until(lambda: shelf.models.version("park-n") == "v2")
     assert isinstance(shelf.models.answer(SMALL), Loaded), "the size was warmed before the swap"
-    assert (shelf.in_use("v1"), shelf.in_use("v2")) == (0, 1)
+    assert (shelf.in_use("v1"), shelf.in_use("v2")) == (None, 1)
 
 
 async def test_a_new_version_that_does_not_load_leaves_the_old_one() -> None:
@@ -126,7 +131,7 @@ async def test_a_model_that_does_not_load_fails_its_frames_with_the_reason(
     assert str(failure) in answer.reason
     await shelf.settled()
     assert shelf.loader.loaded == ["v1"]
-    assert shelf.models._models["park-n"].task is None, "the task ended by itself"
+    await until(lambda: not shelf.models._models["park-n"].active.is_loading)
 
 
 async def test_announcing_again_tries_again() -> None:
@@ -169,7 +174,7 @@ async def test_a_withdrawn_model_is_unknown_again() -> None:
     shelf.models.answer(SMALL)
     shelf.clock.advance(UNKNOWN_GRACE_S)
     assert isinstance(shelf.models.answer(SMALL), Hopeless)
-    assert shelf.in_use("v1") == 0
+    assert shelf.in_use("v1") is None
     shelf.models.withdraw("never-there")
 
 
