@@ -22,6 +22,8 @@ GREY_LEVELS_MIN = 6.0
 """A smaller change of a cell is never motion."""
 NOISE_TIMES = 5.0
 """Nor is one of less than so many standard deviations of what the cells differ by anyway."""
+GREY_LEVELS_MAX = 20.0
+"""A larger one is always: noise is not that strong, a camera that was turned is."""
 NORMAL_MEDIAN = 1.4826
 """A normal distribution's standard deviation over the median of its absolute values."""
 GAIN_MIN, GAIN_MAX = 0.5, 2.0
@@ -81,38 +83,34 @@ def sight_of(picture: Picture) -> Sight:
 def changed_share(before: Sight | None, after: Sight) -> float:
     """Return the share (0..1) of the cells that changed by more than light and noise explain.
 
-    1. Fit the brightness of the one to the other's; again without what differs most.
-    2. Take from each row what most of its cells differ by: bands of lamps that flicker.
+    1. See each row from its own median: lamps that flicker make bands, a cloud darkens all rows.
+    2. Fit the contrast of the one to the other's; again without what differs most.
     3. Count the cells that differ by far more than the others do.
     """
     if before is None or before.shape != after.shape:
         return 1.0
-    size = np.abs(after - _relit(before, after, None))
-    alike = (size <= 2 * max(_median(size), 1.0)).astype(np.float32)
-    rest = after - _relit(before, after, alike)
-    middle = rest.shape[1] // 2
-    rest -= np.partition(rest, middle, axis=1)[:, middle, None]
-    size = np.abs(rest)
-    threshold = max(GREY_LEVELS_MIN, NOISE_TIMES * NORMAL_MEDIAN * _median(size))
+    level = _row_medians(after)
+    old, new = before - _row_medians(before), after - level
+    size = np.abs(new - _gain(old, new) * old)
+    alike = old * (size <= 2 * max(_median(size), 1.0))
+    rest = after - np.clip(_gain(alike, new) * old + level, 0, 255)
+    size = np.abs(rest - _row_medians(rest))
+    noise = NOISE_TIMES * NORMAL_MEDIAN * _median(size)
+    threshold = min(max(noise, GREY_LEVELS_MIN), GREY_LEVELS_MAX)
     return float(np.count_nonzero(size > threshold) / size.size)
 
 
-def _relit(before: Sight, after: Sight, weights: Sight | None) -> Sight:
-    """Return `before` in the light of `after`: the gain and offset that fit best, by weight."""
-    old_mean, new_mean = _mean(before, weights), _mean(after, weights)
-    old, new = before - old_mean, after - new_mean
-    weighted = old if weights is None else old * weights
-    spread = float(np.vdot(weighted, old))
-    gain = float(np.vdot(weighted, new)) / spread if spread > old.size else 1.0
-    relit: Sight = old * np.float32(min(max(gain, GAIN_MIN), GAIN_MAX)) + np.float32(new_mean)
-    np.clip(relit, 0, 255, out=relit)
-    return relit
+def _gain(old: Sight, new: Sight) -> np.float32:
+    """Return what `old` must be multiplied with to be most like `new`."""
+    spread = float(np.vdot(old, old))
+    gain = float(np.vdot(old, new)) / spread if spread > old.size else 1.0
+    return np.float32(min(max(gain, GAIN_MIN), GAIN_MAX))
 
 
-def _mean(sight: Sight, weights: Sight | None) -> np.float32:
-    if weights is None:
-        return np.float32(sight.mean())
-    return np.float32(np.vdot(sight, weights) / weights.sum())
+def _row_medians(sight: Sight) -> Sight:
+    middle = sight.shape[1] // 2
+    medians: Sight = np.partition(sight, middle, axis=1)[:, middle, None]
+    return medians
 
 
 def _median(values: Sight) -> float:

@@ -150,12 +150,12 @@ async def test_a_bill_names_every_frame_of_a_stream(used_house: House) -> None:
         stream="gate",
         captured=50,
         published=6,
-        still=0,
+        still=7,
         frames={"detected": 5, "rejected": 1},
         charged_millitokens=5_000,
         unit_prices=(1_000,),
     )
-    assert (lake.published, lake.frames) == (4, {"detected": 4})
+    assert (lake.published, lake.still, lake.frames) == (4, 3, {"detected": 4})
 
 
 async def test_the_ledger_is_paged_from_its_newest_transfer(used_house: House) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 import asyncpg
+import msgspec
 import pytest
 
 from billing.audit import audit
@@ -14,9 +15,10 @@ from billing.reratings import Outcome, Reratings
 from billing.tariff import TARIFF_V1
 from billing.tariff_document import encode
 from billing.tariffs import Tariffs
-from tests.integration.billing.house import ACCOUNT, CAPTURED_AT, House, event
+from tests.integration.billing.house import ACCOUNT, CAPTURED_AT, House, asking, event
 from wire.clock import SystemClock
 from wire.errors import Rejected, UnknownAccount
+from wire.slicing import Slices
 from wire.usage import Status
 
 pytestmark = pytest.mark.integration
@@ -123,3 +125,18 @@ async def test_frames_that_are_billed_late_are_corrected_by_the_next_re_rating(
         for call in (rerate.show, rerate.book):
             with pytest.raises((UnknownAccount, Rejected)):
                 await call(wrong)
+
+
+async def test_the_tiles_of_a_sliced_session_are_re_rated_too(
+    house: House, rerate: Reratings
+) -> None:
+    cut = msgspec.structs.replace(
+        asking("roof", frames=2), slices=Slices(rows=2, columns=3, overlap=0.2)
+    )
+    grant = await house.sessions.open(cut)
+    assert grant.unit_price == 6_000
+    await house.write(event(0, 1, stream="roof"))
+    shown = await rerate.show(replace(PUBLISHED, tariff="half"))
+    lines = {line.stream: (line.charged, line.due) for line in shown.lines}
+    assert lines["roof"] == (12_000, 6_000)
+    assert not any(line.difference for line in (await rerate.show(PUBLISHED)).lines)

@@ -24,11 +24,11 @@ pytestmark = pytest.mark.integration
 
 
 def closing(last_seq: int, in_doubt: int = 0) -> CloseSession:
-    return CloseSession(last_seq=last_seq, captured=50, reason="done", in_doubt=in_doubt)
+    return CloseSession(last_seq=last_seq, captured=50, reason="done", in_doubt=in_doubt, still=7)
 
 
 def renewal(published: int, frames: int = 10) -> RenewSession:
-    return RenewSession(published=published, captured=published, frames=frames)
+    return RenewSession(published=published, captured=published, frames=frames, still=3)
 
 
 async def watch(house: House, at: datetime) -> None:

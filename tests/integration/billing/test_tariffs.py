@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from itertools import count
+from itertools import count, product
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,13 +24,15 @@ from tests.unit.billing.price_tables import tariffs
 from wire.clock import ManualClock
 from wire.errors import Rejected, UnknownAccount
 from wire.frames import Tier
-from wire.models import SIZE_CLASSES, ModelSpec
+from wire.models import SIZE_CLASSES, TASKS, ModelSpec
 from wire.sessions import OpenSession, RenewSession
+from wire.slicing import Slices, tiles_of
 
 pytestmark = pytest.mark.integration
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+KINDS = list(product(SIZE_CLASSES, TASKS))
 GOLD = replace(
     TARIFF_V1,
     version="v2",
@@ -51,11 +54,13 @@ class Shop:
 
 @pytest.fixture
 async def shop(house: House) -> AsyncIterator[Shop]:
-    """Give a house in June, with a model of each size class and an account that is rich."""
+    """Give a house in June, with a model of each size class and task, and a rich account."""
     clock = ManualClock(START)
     await house.accounts.top_up(ACCOUNT, 10**15, "rich")
-    for size in SIZE_CLASSES:
-        spec = ModelSpec(model=f"yolo-{size}", version="v1", source="x.pt", size_class=size)
+    for size, task in KINDS:
+        spec = ModelSpec(
+            model=f"yolo-{task}-{size}", version="v1", source="x.pt", size_class=size, task=task
+        )
         await Catalog(house.pool, clock).register(spec)
     yield Shop(
         house=house,
@@ -91,14 +96,22 @@ requests = st.builds(
     OpenSession,
     account=st.just(ACCOUNT),
     stream=st.just("gate"),
-    model=st.sampled_from(SIZE_CLASSES).map("yolo-{}".format),
-    height=st.integers(1, 128).map(lambda n: n * 32),
-    width=st.integers(1, 128).map(lambda n: n * 32),
+    model=st.sampled_from(KINDS).map(lambda kind: f"yolo-{kind[1]}-{kind[0]}"),
+    height=st.integers(1, 40).map(lambda n: n * 32),
+    width=st.integers(1, 40).map(lambda n: n * 32),
     tier=st.sampled_from(Tier),
     frames=st.integers(1, 50),
     batch_images=st.integers(1, 1_000),
+    slices=st.none()
+    | st.builds(
+        Slices,
+        rows=st.integers(1, 4),
+        columns=st.integers(1, 4),
+        overlap=st.sampled_from((0.0, 0.2, 0.125)),
+    ),
 )
 numbers = count(10)
+changed = msgspec.structs.replace
 
 
 @settings(
@@ -119,20 +132,26 @@ async def test_an_estimate_is_the_sessions_price_is_the_later_charge(
         tier=request.tier,
         account=ACCOUNT,
         images=request.batch_images,
+        slices=request.slices,
     )
     estimate = await shop.prices.quote(question)
     grant = await shop.sessions.open(request)
     assert (estimate.tariff, estimate.plan) == (added.version, plan)
-    assert grant.unit_price == estimate.unit_price
+    assert grant.unit_price == estimate.unit_price == estimate.tiles * estimate.tile_price
+    assert estimate.tiles == tiles_of(request.slices)
+    _, task, size_class = request.model.split("-")
+    assert estimate.task == task
     charged = await charge(shop.house, request, grant.epoch, request.frames - 1)
     assert charged == estimate.unit_price * request.frames
     row = await shop.house.session("gate", grant.epoch)
-    assert (row["tariff"], row["plan"], row["batch_images"], row["size_class"]) == (
+    assert (row["tariff"], row["plan"], row["batch_images"], row["size_class"], row["task"]) == (
         added.version,
         plan,
         request.batch_images,
-        request.model[-1],
+        size_class,
+        task,
     )
+    assert row["slices"] == (None if request.slices is None else str(request.slices))
 
 
 async def test_the_first_tariff_is_the_published_one_and_stays_and_none_is_before_it(
@@ -145,6 +164,17 @@ async def test_the_first_tariff_is_the_published_one_and_stays_and_none_is_befor
     early = Prices(shop.house.pool, ManualClock(TARIFF_V1.starts_at - DAY))
     with pytest.raises(Rejected, match="no tariff is in force"):
         await early.quote(Question(model=MODEL.model, height=640, width=640, tier=Tier.STANDARD))
+
+
+async def test_a_session_is_of_its_models_own_task_and_no_other(shop: Shop) -> None:
+    own = changed(asking(), model="yolo-segment-s")
+    for request in (own, changed(own, task="segment")):
+        grant = await shop.sessions.open(request)
+        assert (await shop.house.session("gate", grant.epoch))["task"] == "segment"
+        assert grant.unit_price == 1_500
+    for wrong in (changed(own, task="detect"), changed(asking(), task="pose")):
+        with pytest.raises(Rejected, match="is for task"):
+            await shop.sessions.open(wrong)
 
 
 async def test_an_open_session_keeps_its_price_when_a_tariff_starts(shop: Shop) -> None:

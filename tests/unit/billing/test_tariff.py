@@ -14,12 +14,14 @@ from billing.tariff import (
     BatchDiscount,
     PriceTerms,
     price_of_frame,
+    price_of_tile,
     size_class_of,
     unit_price,
 )
 from wire.errors import Rejected
 from wire.frames import Tier
 from wire.models import TASKS
+from wire.slicing import TILES_MAX
 
 SIDES = st.integers(1, 128).map(lambda n: n * 32)
 CLASSES = st.sampled_from("nsmlx")
@@ -102,13 +104,32 @@ def test_tasks_plans_and_batches_multiply_before_the_one_rounding(
     assert price_of_frame(terms, PLANNED) == max(rounded, 10)
 
 
+@given(
+    size_class=CLASSES,
+    height=SIDES,
+    width=SIDES,
+    task=st.sampled_from(TASKS),
+    tiles=st.integers(1, TILES_MAX),
+    images=st.integers(1, 40),
+)
+def test_a_sliced_frame_costs_exactly_its_tiles(
+    size_class: str, height: int, width: int, task: str, tiles: int, images: int
+) -> None:
+    tile = PriceTerms(
+        size_class=size_class, height=height, width=width, task=task, plan="gold", images=images
+    )
+    whole = replace(tile, tiles=tiles)
+    assert price_of_frame(whole, PLANNED) == tiles * price_of_frame(tile, PLANNED)
+    assert price_of_tile(whole, PLANNED) == price_of_frame(tile, PLANNED)
+
+
 @pytest.mark.parametrize(("images", "price"), [(1, 1_000), (7, 1_000), (8, 900), (32, 750)])
 def test_the_last_batch_discount_that_fits_holds(images: int, price: int) -> None:
     terms = PriceTerms(size_class="s", height=640, width=640, images=images)
     assert price_of_frame(terms, PLANNED) == price
 
 
-@pytest.mark.parametrize("changes", [{"plan": "gold"}, {"images": 0}])
+@pytest.mark.parametrize("changes", [{"plan": "gold"}, {"images": 0}, {"tiles": 0}])
 def test_a_plan_that_the_tariff_lacks_is_refused(changes: dict[str, Any]) -> None:
     terms = replace(PriceTerms(size_class="s", height=640, width=640), **changes)
     with pytest.raises(Rejected, match="no price"):

@@ -33,6 +33,13 @@ def test_without_a_ledger_the_published_prices_are_told_and_named() -> None:
         assert text in ended.stdout
 
 
+def test_slices_cost_as_much_as_their_tiles_and_a_task_its_factor() -> None:
+    ended = estimate("yolov8l", "960", "--slices", "2x3x0.2", "--task", "segment")
+    assert ended.exit_code == 0
+    for text in ("one of 6 tiles", "8.438", "50.628", "segment"):  # 8.4375, rounded first
+        assert text in ended.stdout
+
+
 @pytest.mark.parametrize("option", [("--account", "park"), ("--tariff", "v1")])
 def test_what_only_a_ledger_knows_is_not_guessed(option: tuple[str, str]) -> None:
     assert isinstance(estimate("yolov8l", *option).exception, Retryable)
@@ -43,6 +50,8 @@ def test_what_only_a_ledger_knows_is_not_guessed(option: tuple[str, str]) -> Non
     [
         (("yolov8l", "650"), "multiples of 32"),
         (("my-model",), "give --size-class"),
+        (("yolov8l", "--slices", "6x6"), "more than 32"),
+        (("yolov8l", "--slices", "many"), "ROWSxCOLUMNSxOVERLAP"),
         (("yolov8l", "--plan", "gold"), "no price for plan 'gold'"),
         (("yolov8l", "--task", "juggle"), "no price for task 'juggle'"),
         (("yolov8l", "--plan", "gold", "--account", "park"), "not both"),

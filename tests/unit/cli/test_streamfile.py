@@ -7,6 +7,7 @@ import pytest
 from cli.streamfile import parse_size, read
 from wire.errors import Rejected
 from wire.frames import Tier
+from wire.slicing import Slices
 
 GOOD = """
 [[model]]
@@ -47,6 +48,14 @@ def test_streams_and_models_are_read_with_their_defaults(tmp_path: Path) -> None
     assert content.models[0].size_class == "s"
 
 
+@pytest.mark.parametrize("written", ['"2x3x0.25"', "[2, 3, 0.25]"])
+def test_slices_and_motion_are_options_of_a_stream(tmp_path: Path, written: str) -> None:
+    text = GOOD.replace('tier = "priority"', f"slices = {written}\nmotion = 0.002")
+    gate, pond = read(write(tmp_path, text), account="park").streams
+    assert (gate.slices, gate.motion) == (Slices(rows=2, columns=3, overlap=0.25), 0.002)
+    assert (pond.slices, pond.motion) == (None, 0.0)
+
+
 def test_a_file_beside_the_toml_is_found_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "pond.mp4").touch()
     content = read(write(tmp_path, GOOD), account="park")
@@ -66,6 +75,10 @@ def test_a_file_beside_the_toml_is_found_from_anywhere(tmp_path: Path) -> None:
         (('stream = "gate"', 'stream = "api.gate"'), "belong to gateways"),
         (('stream = "gate"', 'stream = "pond"'), "twice"),
         (('tier = "priority"', 'colour = "red"'), "colour"),
+        (('tier = "priority"', 'slices = "9x9"'), "1 to 8"),
+        (('tier = "priority"', 'slices = "large"'), "ROWSxCOLUMNSxOVERLAP"),
+        (('tier = "priority"', 'slices = [2, "b"]'), "slices"),
+        (('tier = "priority"', "motion = 1.5"), "motion"),
         (('source = "rtsp://camera/1"', ""), "source"),
         (('size_class = "s"', 'size_class = "huge"'), "size class"),
         (("[[stream]]", "[[streem]]"), "no \\[\\[stream\\]\\]"),

@@ -59,4 +59,5 @@ def answer(frame: Frame, status: Status) -> Detection:
         source_height=frame.source_height,
         source_width=frame.source_width,
         objects=(SEEN,) if seen else (),
+        slices=frame.slices,
     )

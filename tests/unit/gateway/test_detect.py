@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.encode import decode_jpeg
 from tests.unit.gateway.house import House, built, png
+from wire.slicing import Slices
 from wire.usage import Status
 
 FORM = {"model": "yolov8s", "img_size": "512"}
@@ -60,6 +61,31 @@ async def test_the_frame_is_a_fitted_picture_of_a_virtual_stream(house: House) -
     assert (frame.height, frame.width, frame.reply) == (320, 512, "r1")
     assert (frame.source_height, frame.source_width) == (60, 100)
     assert decode_jpeg(frame.picture).shape == (320, 512, 3)
+
+
+async def test_a_sliced_image_is_one_frame_of_all_its_tiles_and_a_stream_of_its_own(
+    house: House,
+) -> None:
+    slices = Slices(rows=2, columns=3, overlap=0.25)
+    response = await send(house, form=FORM | {"slices": "2x3x0.25"})
+    await send(house)
+    cut, whole = house.detector.frames
+    assert (cut.height, cut.width, cut.slices, whole.slices) == (512, 512, slices, None)
+    assert decode_jpeg(cut.picture).shape == (896, 1280, 3)
+    assert (cut.stream, whole.stream) == ("api.a.r1.0", "api.a.r1.1")
+    # A 60x100 image in 896x1280: scale 12.8, 64 px of grey above.
+    (seen,) = response.json()["predictions"]
+    assert seen["box"] == pytest.approx([10.0, 10.0, 30.0, 20.0])
+    assert response.json()["task"] == "detect"
+
+
+async def test_slices_come_in_json_too(house: House) -> None:
+    body = {"image_url": "http://127.0.0.1/x.jpg", "model": "yolov8s"}
+    async with house.client() as client:
+        good = await client.post("/yolo/detect", json=body | {"slices": [2, 3, 0.2]})
+        bad = await client.post("/yolo/detect", json=body | {"slices": [9, 9, 0.2]})
+    assert "private networks" in good.json()["detail"]  # where the image lies, not its slices
+    assert "rows and columns" in bad.json()["detail"]
 
 
 async def test_images_at_one_price_are_frames_of_one_session(house: House) -> None:
@@ -149,7 +175,8 @@ async def test_a_repeat_with_the_same_key_is_answered_alike_and_paid_once(house:
     assert first.content == second.content
     assert len(house.detector.frames) == 1
     other = await send(house, content=png(61, 100), headers=headers)
-    assert slug(other) == (422, "key-reused")
+    cut = await send(house, form=FORM | {"slices": "1x2"}, headers=headers)
+    assert slug(other) == slug(cut) == (422, "key-reused")
     assert (await send(house, key="key-b", headers=headers)).status_code == 200
 
 
@@ -171,6 +198,9 @@ async def test_a_broker_that_is_away_is_503_and_free(house: House) -> None:
         {"model": "yolov8s", "img_size": "500"},
         {"model": "yolov8s", "tier": "gold"},
         {"model": "A B"},
+        {"model": "yolov8s", "slices": "2"},
+        {"model": "yolov8s", "slices": "6x6"},
+        {"model": "yolov8s", "slices": "4x8", "img_size": "1280"},
     ],
 )
 async def test_bad_parameters_are_422(house: House, form: dict[str, str]) -> None:

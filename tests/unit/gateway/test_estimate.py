@@ -57,6 +57,16 @@ async def test_images_are_cheaper_only_when_they_come_at_once(
     assert body["millitokens"] == millitokens
 
 
+async def test_a_sliced_image_costs_as_much_as_its_tiles(house: House) -> None:
+    _, tile = await ask(house, img_size="352")
+    _, body = await ask(house, img_size="352", slices="2x3x0.2", images=2)
+    assert (tile["tiles"], tile["slices"], tile["unit_millitokens"]) == (1, None, 303)  # 302.5
+    assert (body["tiles"], body["slices"], body["tile_millitokens"]) == (6, [2, 3, 0.2], 303)
+    assert (body["unit_millitokens"], body["millitokens"]) == (6 * 303, 2 * 6 * 303)
+    for wrong in ("6x6", "2", "2x2x0.9"):
+        assert (await ask(house, slices=wrong))[0] == 422
+
+
 async def test_an_unknown_model_or_an_impossible_size_has_no_price(house: House) -> None:
     assert (await ask(house, model="yolov8q"))[0] == 404
     status, size = await ask(house, img_size="650")

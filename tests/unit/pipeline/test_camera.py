@@ -5,13 +5,16 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
 from pipeline import camera
 from pipeline.camera import Camera, Studio
+from pipeline.encode import decode_jpeg
 from pipeline.line import Line
 from pipeline.metrics import Dropped, ProducerMetrics
 from pipeline.sessions_memory import MemorySessions
@@ -20,6 +23,7 @@ from pipeline.watch import contract_of
 from tests.unit.pipeline.frames_memory import MemoryFrames
 from wire.clock import SystemClock
 from wire.errors import Rejected
+from wire.slicing import Slices
 from wire.streams import Pace, StreamSpec
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -30,13 +34,15 @@ class Reel:
 
     def __init__(self, pictures: int, *, age_s: float = 0.0, pause_s: float = 0.0) -> None:
         self.pictures = pictures
+        self.shown = [PICTURE]
         self.age = timedelta(seconds=age_s)
         self.pause_s = pause_s
         self.ends = True
 
     def play(self, deliver: Deliver, stopped: threading.Event) -> None:
-        for _ in range(self.pictures):
-            deliver(Shot(picture=PICTURE, captured_at=SystemClock().now() - self.age))
+        for number in range(self.pictures):
+            picture = self.shown[number % len(self.shown)]
+            deliver(Shot(picture=picture, captured_at=SystemClock().now() - self.age))
             if stopped.wait(self.pause_s):
                 return
         if not self.ends:
@@ -46,9 +52,11 @@ class Reel:
 class Set:
     """One camera with everything around it in memory."""
 
-    def __init__(self, reel: Reel, encoders: ThreadPoolExecutor, pace: Pace) -> None:
+    def __init__(
+        self, reel: Reel, encoders: ThreadPoolExecutor, pace: Pace, **changes: Any
+    ) -> None:
         clock = SystemClock()
-        self.spec = StreamSpec(
+        spec = StreamSpec(
             stream="gate",
             account="acme",
             source="reel.mp4",
@@ -58,6 +66,7 @@ class Set:
             fps=50,
             pace=pace,
         )
+        self.spec = msgspec.structs.replace(spec, **changes)
         self.sessions = MemorySessions(clock)
         self.sessions.top_up("acme", 1_000_000)
         self.frames = MemoryFrames()
@@ -92,7 +101,7 @@ Build = Callable[..., Set]
 @pytest.fixture
 async def build() -> AsyncIterator[Build]:
     with ThreadPoolExecutor(1) as encoders:
-        yield lambda reel, pace=Pace.FAST: Set(reel, encoders, pace)
+        yield lambda reel, pace=Pace.FAST, **changes: Set(reel, encoders, pace, **changes)
 
 
 async def test_a_patient_camera_publishes_every_picture_and_ends(build: Build) -> None:
@@ -196,3 +205,51 @@ async def test_stopping_accounts_for_what_was_waiting(build: Build, pace: Pace) 
     captured, published = it.counts()
     assert published > 0 and captured == published + it.dropped()
     assert captured < 10_000 or pace is Pace.REALTIME
+
+
+async def test_still_pictures_get_no_number_and_are_told_to_the_gateway(build: Build) -> None:
+    reel = Reel(150)
+    moved = PICTURE.copy()
+    moved[10:30, 20:30] = 200
+    reel.shown = [PICTURE] * 40 + [moved] * 110
+    it = build(reel, motion=0.01, fps=10)
+    await it.camera.run()
+    # The first, the one that moved, and one again after ten seconds of pictures.
+    assert it.counts() == (150, 3)
+    assert [frame.seq for frame in it.frames.written] == [0, 1, 2]
+    assert it.dropped(Dropped.STILL) == it.dropped() == 147
+    await it.line.close("done")
+    closed = it.sessions.epochs("gate")[0].closed
+    assert closed is not None
+    assert (closed.captured, closed.still, closed.last_seq) == (150, 147, 2)
+    assert it.sessions.available["acme"] == 1_000_000 - 3 * 1_000
+
+
+async def test_a_still_picture_is_published_after_one_whose_fate_is_unknown(build: Build) -> None:
+    it = build(Reel(20, pause_s=0.01), motion=0.01)
+    it.frames.lose = {0}
+    await it.camera.run()
+    assert (it.dropped(Dropped.DOUBT), it.counts()[1]) == (1, 1)
+    assert it.dropped(Dropped.STILL) == 18
+
+
+async def test_a_sliced_picture_is_one_frame_of_all_its_tiles(build: Build) -> None:
+    slices = Slices(rows=2, columns=3, overlap=0.25)
+    it = build(Reel(2), slices=slices)
+    await it.camera.run()
+    frame = it.frames.written[0]
+    assert (frame.height, frame.width, frame.slices) == (32, 64, slices)
+    assert decode_jpeg(frame.picture).shape == (56, 160, 3)
+    assert it.line.contract.opening.slices == slices
+
+
+async def test_a_picture_over_a_messages_size_is_dropped_and_the_camera_goes_on(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.encode.PICTURE_BYTES_MAX", 900)
+    reel = Reel(4)
+    noise = np.random.default_rng(1).integers(0, 255, PICTURE.shape, np.uint8)
+    reel.shown = [noise, PICTURE]
+    it = build(reel)
+    await it.camera.run()
+    assert (it.counts()[1], it.dropped(Dropped.UNFIT)) == (2, 2)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.encode import GREY, decode_jpeg, encode_jpeg, letterbox
 from wire.errors import Rejected
+from wire.slicing import Slices, corners, picture_size
 
 SIDES = st.integers(16, 400)
 STEPS = st.integers(1, 12).map(lambda steps: steps * 32)
@@ -26,6 +27,39 @@ def test_a_box_survives_the_way_there_and_back(
         y2 * fitted.scale + fitted.top,
     )
     assert fitted.unletterbox(there) == pytest.approx((x1, y1, x2, y2), abs=1e-6)
+
+
+@given(
+    size=st.tuples(SIDES, SIDES),
+    tile=st.tuples(STEPS, STEPS),
+    slices=st.builds(
+        Slices,
+        rows=st.integers(1, 4),
+        columns=st.integers(1, 4),
+        overlap=st.sampled_from((0.0, 0.2, 0.333, 0.5)),
+    ),
+    share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_a_point_that_a_tile_sees_finds_its_way_home(
+    size: tuple[int, int], tile: tuple[int, int], slices: Slices, share: tuple[float, float]
+) -> None:
+    fitted = letterbox(np.zeros((*size, 3), np.uint8), *picture_size(slices, *tile))
+    x, y = size[1] * share[0], size[0] * share[1]
+    there = x * fitted.scale + fitted.left, y * fitted.scale + fitted.top
+    seen = [
+        ((left + there[0] - left), (top + there[1] - top))
+        for top, left in corners(slices, *tile)
+        if left <= there[0] <= left + tile[1] and top <= there[1] <= top + tile[0]
+    ]
+    assert seen
+    for point in seen:
+        assert fitted.source_point_within(point) == pytest.approx((x, y), abs=1e-6)
+
+
+def test_a_point_beside_the_picture_is_moved_to_its_edge_only_where_that_is_asked() -> None:
+    fitted = letterbox(np.zeros((100, 200, 3), np.uint8), 320, 320)
+    assert fitted.source_point((-16.0, 64.0)) == (-10.0, -10.0)
+    assert fitted.source_point_within((-16.0, 64.0)) == (0.0, 0.0)
 
 
 @given(height=SIDES, width=SIDES, to_height=STEPS, to_width=STEPS)

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from pipeline.roster import Roster, plan
+from pipeline.watch import contract_of
 from wire import streams
+from wire.slicing import Slices
 from wire.streams import StreamSpec
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -74,7 +76,14 @@ def test_partitions_that_left_take_their_streams_with_them() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"account": "b"}, {"model": "b"}, {"height": 64}, {"width": 64}, {"tier": "priority"}],
+    [
+        {"account": "b"},
+        {"model": "b"},
+        {"height": 64},
+        {"width": 64},
+        {"tier": "priority"},
+        {"slices": Slices(rows=2, columns=2)},
+    ],
 )
 def test_a_change_of_what_fixes_the_price_restarts_the_stream(change: dict[str, Any]) -> None:
     steps = plan({"gate": spec(**change)}, {"gate": spec()})
@@ -82,7 +91,15 @@ def test_a_change_of_what_fixes_the_price_restarts_the_stream(change: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "change", [{"fps": 1}, {"source": "b.mp4"}, {"quality": 5}, {"max_age_ms": 9}, {"loop": False}]
+    "change",
+    [
+        {"fps": 1},
+        {"source": "b.mp4"},
+        {"quality": 5},
+        {"max_age_ms": 9},
+        {"loop": False},
+        {"motion": 0.01},
+    ],
 )
 def test_any_other_change_keeps_the_session(change: dict[str, Any]) -> None:
     steps = plan({"gate": spec(**change)}, {"gate": spec()})
@@ -93,3 +110,10 @@ def test_what_is_new_starts_what_is_gone_stops_and_what_is_the_same_is_left_alon
     steps = plan({"gate": spec(), "new": spec("new")}, {"gate": spec(), "old": spec("old")})
     assert (steps.start, steps.stop) == ([spec("new")], ["old"])
     assert (steps.restart, steps.amend) == ([], [])
+
+
+def test_what_fixes_the_price_is_what_a_contract_says_does() -> None:
+    for change in ({"slices": Slices(rows=2, columns=2)}, {"tier": "priority"}, {"motion": 0.01}):
+        before, after = contract_of(spec()), contract_of(spec(**change))
+        is_repriced = before.price_terms != after.price_terms
+        assert is_repriced == bool(plan({"gate": spec(**change)}, {"gate": spec()}).restart)
