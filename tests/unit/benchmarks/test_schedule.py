@@ -3,17 +3,17 @@
 from collections import Counter
 from itertools import pairwise
 
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.schedule import schedule
 
 
+@settings(deadline=None)  # a busy machine is no fault of the schedule
 @given(
     streams=st.integers(1, 16),
-    rate=st.floats(0.5, 500),
-    seconds=st.floats(0.1, 10),
+    rate=st.floats(0.5, 200),
+    seconds=st.floats(0.1, 3),
 )
 def test_every_camera_keeps_its_period_within_the_time(
     streams: int, rate: float, seconds: float
@@ -25,7 +25,7 @@ def test_every_camera_keeps_its_period_within_the_time(
     for name in names:
         times = [due.at_s for due in dues if due.stream == name]
         steps = [after - before for before, after in pairwise(times)]
-        assert steps == pytest.approx([streams / rate] * len(steps))
+        assert all(abs(step - streams / rate) < 1e-9 for step in steps)
         assert abs(len(times) - seconds * rate / streams) <= 1
 
 
