@@ -20,6 +20,7 @@ from billing.tariff import (
     size_class_of,
 )
 from cli import terminal
+from cli.calibration.subjects import task_of
 from cli.deployment import Deployment, database, deployment
 from cli.streamfile import parse_size
 from wire import slicing
@@ -127,7 +128,7 @@ def by_name(question: Question, size_class: str, tariff: Tariff, plan: str) -> P
     known = size_class or size_class_of(question.model)
     if known is None:
         raise Rejected(f"the name {question.model!r} does not tell a size class: give --size-class")
-    task = question.task or "detect"
+    task = question.task or task_of(question.model)
     return pricing.priced(question, size_class=known, task=task, tariff=tariff, plan=plan)
 
 

@@ -34,10 +34,12 @@ def test_without_a_ledger_the_published_prices_are_told_and_named() -> None:
 
 
 def test_slices_cost_as_much_as_their_tiles_and_a_task_its_factor() -> None:
-    ended = estimate("yolov8l", "960", "--slices", "2x3x0.2", "--task", "segment")
-    assert ended.exit_code == 0
-    for text in ("one of 6 tiles", "8.438", "50.628", "segment"):  # 8.4375, rounded first
-        assert text in ended.stdout
+    named = estimate("yolov8l-seg", "960", "--slices", "2x3x0.2")
+    told = estimate("yolov8l", "960", "--slices", "2x3x0.2", "--task", "segment")
+    for ended in (named, told):
+        assert ended.exit_code == 0
+        for text in ("one of 6 tiles", "8.438", "50.628", "segment"):  # 8.4375, rounded first
+            assert text in ended.stdout
 
 
 @pytest.mark.parametrize("option", [("--account", "park"), ("--tariff", "v1")])
