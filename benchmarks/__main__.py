@@ -22,6 +22,7 @@ from benchmarks import (
     detector,
     fairness,
     funding,
+    int8,
     latency,
     memory,
     openings,
@@ -53,6 +54,7 @@ class Benchmark(StrEnum):
     LATENCY = "latency"
     DETECTOR = "detector"
     PIPELINE = "pipeline"
+    INT8 = "int8"
     OVERLOAD = "overload"
     FAIRNESS = "fairness"
     PRIORITY = "priority"
@@ -71,6 +73,7 @@ MEASURE: dict[Benchmark, Callable[[Site], AsyncIterator[Measured]]] = {
     Benchmark.LATENCY: latency.measure,
     Benchmark.DETECTOR: detector.measure,
     Benchmark.PIPELINE: pipeline.measure,
+    Benchmark.INT8: int8.measure,
     Benchmark.OVERLOAD: overload.measure,
     Benchmark.FAIRNESS: fairness.measure,
     Benchmark.PRIORITY: priority.measure,

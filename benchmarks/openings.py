@@ -21,7 +21,7 @@ from wire.usage import Status
 
 OPENINGS_PER_SECOND_OF_RUN = 50
 """A thousand by default."""
-WAVE = 25
+WAVE = 50
 """How many streams are open at a time."""
 FRAMES = 2
 ENGINE = "fake:1"
