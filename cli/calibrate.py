@@ -6,7 +6,6 @@ known well enough.
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,35 +13,23 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billing.catalog import Catalog
-from billing.tariff import TARIFF_V1, Tariff
+from billing.tariff import Tariff
 from billing.tariff_document import encode
-from billing.tariffs import Tariffs
 from cli import terminal
 from cli.calibration import subjects, tables
 from cli.calibration.costs import REFERENCE_MODEL, Cost
+from cli.calibration.known import known
 from cli.calibration.probe import Order, probing
 from cli.calibration.proposal import PROMISED, error, propose
 from cli.calibration.rounds import Schedule, measure, turns_of
 from cli.calibration.subjects import ARCHITECTURES, Subject
-from cli.deployment import Deployment, database, deployment
 from cli.streamfile import parse_size
 from consumers.detector.engines.choose import EngineLoader
 from consumers.detector.settings import DetectorSettings
-from wire.errors import Misconfigured, Rejected, Retryable
+from wire.errors import Rejected
 from wire.frames import SIDE_STEP, is_inference_size
-from wire.models import ModelSpec
 
 SIZES = "320,384x640,640,736x1280"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the ledger told: the tariff in force and the models; or the published tariff alone."""
-
-    tariff: Tariff
-    models: Mapping[str, ModelSpec]
-    note: str = ""
 
 
 def calibrate(
@@ -61,7 +48,7 @@ def calibrate(
     size_class: Annotated[str, typer.Option(help="n s m l x, where a name does not tell.")] = "",
 ) -> None:
     """Measure what frames cost on this machine, and propose a tariff that follows."""
-    known = _known()
+    ledger = known()
     settings = DetectorSettings()
     loader = EngineLoader(
         kind=engine or settings.engine,
@@ -72,7 +59,7 @@ def calibrate(
     loader.check()
     asked = subjects.find(
         models or ARCHITECTURES,
-        known.models,
+        ledger.models,
         folder=settings.models_folder,
         size_class=size_class,
     )
@@ -80,13 +67,13 @@ def calibrate(
         sizes=parse_sizes(sizes), seconds=seconds, batch_max=settings.batch_size_max
     )
     engines, found = _measure(asked, loader, schedule, settings.decode_threads)
-    proposed = _propose(known.tariff, found, datetime.now(UTC))
+    proposed = _propose(ledger.tariff, found, datetime.now(UTC))
     terminal.output().print(
-        tables.of_costs(found, base=known.tariff, proposed=proposed, engine=engines)
+        tables.of_costs(found, base=ledger.tariff, proposed=proposed, engine=engines)
     )
-    if known.note:
-        terminal.messages().print(known.note, highlight=False)
-    faults = faults_of(found, proposed, known.tariff)
+    if ledger.note:
+        terminal.messages().print(ledger.note, highlight=False)
+    faults = faults_of(found, proposed, ledger.tariff)
     if out is None or faults:
         _conclude(faults, asked_to_write=out is not None)
         return
@@ -175,21 +162,3 @@ def _progress() -> Progress:
         console=terminal.messages(),
         transient=True,
     )
-
-
-def _known() -> Known:
-    try:
-        return terminal.run(_ask(deployment()))
-    except (Retryable, Misconfigured):
-        return Known(
-            tariff=TARIFF_V1,
-            models={},
-            note="no ledger answers: prices are those of the published tariff v1",
-        )
-
-
-async def _ask(target: Deployment) -> Known:
-    async with database(target) as pool:
-        tariff = await Tariffs(pool, target.clock).in_force(target.clock.now())
-        specs = await Catalog(pool).list()
-    return Known(tariff=tariff, models={spec.model: spec for spec in specs})

@@ -19,24 +19,12 @@ from numpy.typing import NDArray
 
 from samples.canvas import Pixels
 from samples.catalog import PARK_MODEL, ModelFacts
+from samples.precision import IOU_MIN, Found, iou
 from samples.scenes import read_truth
 from samples.stage import Seen
 
-IOU_MIN = 0.5
 _GREY = 114
 _NMS_IOU = 0.6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One object that the model found, in pixels of the frame."""
-
-    class_id: int
-    confidence: float
-    x1: float
-    y1: float
-    x2: float
-    y2: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,8 +94,8 @@ def match(found: list[Found], truth: list[Seen], tally: Tally) -> None:
     left = list(truth)
     for box in sorted(found, key=lambda one: -one.confidence):
         same = [one for one in left if one.class_id == box.class_id]
-        best = max(same, key=lambda one: _iou(box, one), default=None)
-        if best is not None and _iou(box, best) >= IOU_MIN:
+        best = max(same, key=lambda one: iou(box, one), default=None)
+        if best is not None and iou(box, best) >= IOU_MIN:
             left.remove(best)
             tally.matched[box.class_id] += 1
 
@@ -134,16 +122,6 @@ def _found(box: NDArray[np.float32], score: float, class_id: int) -> Found:
         x2=x1 + width,
         y2=y1 + height,
     )
-
-
-def _iou(one: Found, other: Seen) -> float:
-    width = min(one.x2, other.x2) - max(one.x1, other.x1)
-    height = min(one.y2, other.y2) - max(one.y1, other.y1)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    areas = (one.x2 - one.x1) * (one.y2 - one.y1) + (other.x2 - other.x1) * (other.y2 - other.y1)
-    return both / (areas - both)
 
 
 def _share(part: Counter[int], whole: Counter[int], class_id: int | None) -> float:
