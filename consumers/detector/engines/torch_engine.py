@@ -38,11 +38,7 @@ class NetworkEngine:
         self._thresholds = thresholds
         self._name = f"{kind}-{network.device.type}-{network.precision}"
         self._cuda = network.device.type == "cuda"
-        self._upload, self._compute = (
-            (torch.cuda.Stream(network.device), torch.cuda.Stream(network.device))
-            if self._cuda
-            else (None, None)
-        )
+        self._upload, self._compute = _stream(network.device), _stream(network.device)
         maker = RoomMaker(
             step=self._strongest,
             held=network.held,
@@ -82,9 +78,8 @@ class NetworkEngine:
             return
         try:
             self._check(height, width)
-            for count in PREPARED if self._rooms is not None else ():
-                with self._turn():
-                    self._rooms.room(Shape(count=count, height=height, width=width))
+            if self._rooms is not None:
+                self._furnish(self._rooms, height, width)
             for _ in range(WARM_UP_RUNS):
                 self.infer(empty_batch(1, height, width))
         except (RuntimeError, ValueError, AssertionError) as error:
@@ -105,6 +100,11 @@ class NetworkEngine:
                 thresholds=self._thresholds,
             )
         return objects
+
+    def _furnish(self, rooms: Rooms, height: int, width: int) -> None:
+        for count in PREPARED:
+            with self._turn():
+                rooms.room(Shape(count=count, height=height, width=width))
 
     def _up(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Return pictures in main memory as [N, 3, height, width] RGB on the device."""
@@ -162,3 +162,9 @@ class NetworkEngine:
 
     def _on_compute(self) -> AbstractContextManager[Any]:
         return torch.cuda.stream(self._compute) if self._cuda else nullcontext()
+
+
+def _stream(device: Any) -> Any:
+    if device.type != "cuda":
+        return None
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

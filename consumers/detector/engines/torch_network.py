@@ -5,7 +5,7 @@ boxes are decoded in float32: half precision resolves 0.5 px at x = 640, bfloat1
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def precision_on(device: Any) -> tuple[Any, str]:
     return torch.float32, "fp32"
 
 
-def computes_bf16(capabilities: dict[str, Any]) -> bool:
+def computes_bf16(capabilities: Mapping[str, Any]) -> bool:
     """Say whether a CPU multiplies bfloat16 itself, by what torch tells of it."""
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 

@@ -5,6 +5,7 @@ A batch is padded to the next of `BUCKETS`, so that few shapes are warmed up and
 at the same addresses: a room keeps every tensor alive that its graph reads.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ PREPARED = (1, 2, 4, 8, 16)
 """Buckets that are ready before the first batch; larger ones are made when they are needed."""
 ROOMS_MAX = 24
 WARM_UP_RUNS = 3
+
+CAPTURE = threading.Lock()
+"""Held while a graph is captured, which begins by waiting for the whole device: one at a time in
+this process, whatever the engine."""
 
 log = structlog.stdlib.get_logger("consumers.detector.engines")
 
@@ -113,9 +118,8 @@ class RoomMaker:
         stream = torch.cuda.current_stream(self.device)
         # Other engines of this process go on meanwhile: only this thread must not do what a
         # capture forbids.
-        with torch.cuda.graph(
-            graph, pool=self.pool, stream=stream, capture_error_mode="thread_local"
-        ):
+        mode = "thread_local"
+        with CAPTURE, torch.cuda.graph(graph, self.pool, stream, capture_error_mode=mode):
             answers = self.step(pixels)
 
         def replay() -> Tensors:

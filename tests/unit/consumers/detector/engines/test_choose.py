@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.detector.engines import choose
+from consumers.detector.engines import available, choose
 from consumers.detector.engines.choose import EngineLoader
 from consumers.detector.engines.convert import cached
 from tests.unit.consumers.detector.scripted import SPEC
@@ -17,18 +17,27 @@ def loader(kind: str, folder: Path) -> EngineLoader:
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "_installed", lambda library: False)
+    monkeypatch.setattr(available, "installed", lambda library: False)
 
 
 def test_an_engine_that_does_not_exist_is_misconfigured(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="must be one of auto openvino torch fake"):
+    with pytest.raises(Misconfigured, match="must be one of auto openvino torch onnx tensorrt fake"):
         loader("tensorflow", tmp_path).check()
 
 
 @pytest.mark.usefixtures("nothing_installed")
-@pytest.mark.parametrize("kind", ["auto", "openvino", "torch"])
-def test_without_libraries_it_says_what_to_install(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"install framemeter\[cpu\]"):
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [
+        ("auto", "cpu"),
+        ("openvino", "cpu"),
+        ("torch", "gpu"),
+        ("onnx", "onnx"),
+        ("tensorrt", "gpu,onnx"),
+    ],
+)
+def test_without_libraries_it_says_what_to_install(kind: str, extra: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=rf"install framemeter\[{extra}\]"):
         loader(kind, tmp_path).check()
 
 
@@ -61,10 +70,11 @@ def test_a_file_that_is_no_model_is_rejected(tmp_path: Path) -> None:
         loader("auto", tmp_path).load(SPEC)
 
 
-def test_the_torch_engine_does_not_take_ir(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["torch", "onnx", "tensorrt"])
+def test_an_engine_does_not_take_another_ones_files(kind: str, tmp_path: Path) -> None:
     (tmp_path / "park-n.xml").touch()
-    with pytest.raises(Rejected, match="cannot run"):
-        loader("torch", tmp_path).load(SPEC)
+    with pytest.raises(Rejected, match=rf"the {kind} engine cannot run: register a .*\.pt"):
+        loader(kind, tmp_path).load(SPEC)
 
 
 def test_without_torch_it_says_how_to_convert(

@@ -1,0 +1,40 @@
+"""Random networks for all five tasks and pictures for them, made once a session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.detector.engines.export import exported
+from tests.unit.consumers.detector.engines.networks import footage, quiet_ultralytics, save_network
+
+
+@pytest.fixture(scope="session")
+def small_pictures() -> Any:
+    """Four frames of the real footage, [4, 96, 128, 3] BGR."""
+    return footage(4)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, small_pictures: Any
+) -> Callable[[str], Path]:
+    """Return the function that gives the checkpoint of a task."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    quiet_ultralytics(folder)
+
+    def path_of(task: str) -> Path:
+        path = folder / f"{task}.pt"
+        return path if path.is_file() else save_network(task, path, small_pictures)
+
+    return path_of
+
+
+@pytest.fixture(scope="session")
+def onnx_models(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]
+) -> Callable[[str], Path]:
+    """Return the function that gives a task's checkpoint as ONNX."""
+    cache = tmp_path_factory.mktemp("onnx")
+    return lambda task: exported(str(checkpoint(task)), "onnx", cache)
