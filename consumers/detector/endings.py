@@ -9,8 +9,9 @@ from dataclasses import replace
 from consumers.detector.batching import Batcher
 from consumers.detector.engines.protocol import Objects
 from consumers.detector.figures import Figures
+from consumers.detector.loading import Loaded
 from consumers.detector.metering import NO_VERSION, Outcome
-from consumers.detector.models import Loaded, Models
+from consumers.detector.models import Models
 from consumers.detector.pieces import Piece, Work
 from wire.clock import Clock
 from wire.usage import Status
@@ -72,8 +73,9 @@ class Endings:
         if sheet is not None:
             if sheet.over:
                 return None
+            if not sheet.is_complete:
+                self._batcher.drop(lambda other: other.sheet is sheet)
             sheet.close()
-            self._batcher.drop(lambda other: other.sheet is sheet)
         self._tell(piece.work, outcome)
         return outcome
 

@@ -5,6 +5,7 @@ together.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -95,6 +96,11 @@ class Figures:
     def _count_results(self) -> None:
         self.cache_hits = self._counter("cache_hits", "Frames answered with a result found before")
         self.cache_misses = self._counter("cache_misses", "Frames asked for and not found")
+
+    def held(self, outcomes: Iterable[Outcome], *, now: datetime) -> None:
+        """Count how long the frames of a transaction that begins have waited since they ended."""
+        for outcome in outcomes:
+            self.hold_seconds.observe((now - outcome.at).total_seconds())
 
     def committed(self, outcomes: Iterable[Outcome], *, seconds: float) -> None:
         """Count one transaction that took `seconds`."""

@@ -14,8 +14,9 @@ from consumers.detector.batching import Batch, Batcher, Group, Queued
 from consumers.detector.calls import Answer, EngineCalls
 from consumers.detector.endings import Endings
 from consumers.detector.figures import Figures
+from consumers.detector.loading import Hopeless, Loaded
 from consumers.detector.metering import Outcome
-from consumers.detector.models import Hopeless, Loaded, Models
+from consumers.detector.models import Models
 from consumers.detector.pieces import Piece, Sheet, Work
 from consumers.detector.recalling import Ended, Recalling
 from consumers.detector.results import Recall, Results
@@ -25,6 +26,8 @@ from wire.usage import Status
 
 SWEEP_S = 0.1
 """How often what waits is looked at for its age."""
+COST_PIXELS = 640 * 640
+"""A picture of so many pixels is one unit of work."""
 NO_ROOM = "no room before its maximum age"
 NOTHING_KNOWN = Recall()
 
@@ -102,6 +105,7 @@ class Inference:
                 stream=frame.stream,
                 queued_at=piece.queued_at,
                 expires_at=self._clock.monotonic() + frame.max_age_ms / 1000 - age_s,
+                cost=frame.height * frame.width / COST_PIXELS,
                 item=piece,
             )
         )
@@ -216,7 +220,7 @@ class Inference:
         if sheet.over:
             return None
         for index in sheet.add(piece.index, answer, version=version):
-            self._queue(replace(piece, index=index))
+            self._queue(replace(piece, index=index, queued_at=self._clock.monotonic()))
             self._news.set()
         if not sheet.is_complete:
             return None

@@ -1,7 +1,8 @@
 """The IO around a lane: carries out what `lane.py` answers, and reports back to it.
 
-Nothing is decided here. One task at most runs for a lane at any time (an opening, a transaction
-or a wait), and what an older era still says is ignored by the protocol.
+Nothing is decided here: `pacing.py` says when frames that have ended are reported. One task at
+most runs for a lane at any time (an opening, a transaction or a wait), and what an older era still
+says is ignored by the protocol.
 """
 
 import asyncio
@@ -16,16 +17,17 @@ from consumers.detector import lane as protocol
 from consumers.detector.figures import Figures
 from consumers.detector.inference import Inference
 from consumers.detector.lane import Lane, Taken
-from consumers.detector.metering import Origin, Outcome, messages_of, overdue
+from consumers.detector.metering import Outcome, messages_of, overdue
+from consumers.detector.pacing import NEVER, Pace, hold_s
 from consumers.detector.pieces import Work
+from consumers.detector.received import Received, rejected, taken
 from wire.clock import Clock
 from wire.errors import Retryable
-from wire.frames import BadFrame, Frame, decode
+from wire.frames import BadFrame, Frame
 from wire.kafka import AIOKafkaConsumer, ConsumerRecord, Kafka, TopicPartition
 from wire.stable_offsets import committed_offset
 from wire.topics import Topics
 from wire.transactions import Column, LaneProducer
-from wire.usage import Status
 
 GRACE_S = 1.5
 """How long a running transaction may take to end when the partition is taken away."""
@@ -47,14 +49,6 @@ class Surroundings:
     room: asyncio.Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """An input message, and the frame that it is, or why it is none."""
-
-    origin: Origin
-    content: Frame | BadFrame
-
-
 class LaneShell:
     """One lane at work, from its making until `closed` is set."""
 
@@ -70,6 +64,8 @@ class LaneShell:
         self._lane: Lane[Received, Outcome] = Lane()
         self._events: deque[protocol.Event[Received, Outcome]] = deque()
         self._reporting = False
+        self._pace: Pace[Outcome] = Pace()
+        self._wakes_at = NEVER
         self._producer: LaneProducer | None = None
         self._task: asyncio.Task[None] | None = None
         self._close_task: asyncio.Task[None] | None = None
@@ -94,7 +90,8 @@ class LaneShell:
         self._around.figures.copies.inc(self._lane.copies - copies)
 
     def revoke(self) -> None:
-        """End the lane: the running transaction may finish, within bounds."""
+        """End the lane: what has ended may be committed, within bounds."""
+        self._release()
         self._report(protocol.Revoked())
 
     def _report(self, event: protocol.Event[Received, Outcome]) -> None:
@@ -109,7 +106,9 @@ class LaneShell:
                     self._carry_out(action)
         finally:
             self._reporting = False
-        self._around.room.set()
+        if not isinstance(event, protocol.Finished | protocol.Fetched):
+            self._around.room.set()  # only what ends or begins a transaction makes room
+            self._keep_pace()
 
     def _carry_out(self, action: protocol.Action[Received, Outcome]) -> None:
         match action:
@@ -130,6 +129,7 @@ class LaneShell:
             case protocol.Wait(era=era, seconds=seconds):
                 self._run(self._wait(era, seconds))
             case protocol.Linger():
+                self._pace.clear()
                 self._around.inference.drop(self)
                 loop = asyncio.get_running_loop()
                 loop.call_later(GRACE_S, self._report, protocol.GraceOver())
@@ -141,6 +141,7 @@ class LaneShell:
         self._task = asyncio.create_task(coroutine)
 
     def _stop_work(self) -> None:
+        self._pace.clear()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._around.inference.drop(self)
@@ -150,7 +151,7 @@ class LaneShell:
         received, offset = message.work, message.offset
 
         def finish(outcome: Outcome) -> None:
-            self._report(protocol.Finished(era=era, offset=offset, result=outcome))
+            self._finished(era, offset, outcome)
 
         if isinstance(received.content, BadFrame):
             finish(rejected(received.content, received.origin, self._around.clock))
@@ -158,6 +159,33 @@ class LaneShell:
             self._around.inference.put(
                 Work(frame=received.content, origin=received.origin, owner=self, finish=finish)
             )
+
+    def _finished(self, era: int, offset: int, outcome: Outcome) -> None:
+        """Hold what has ended for as long as its age allows, then report it with others."""
+        if era != self._lane.era or not self.takes:
+            return
+        due_at = self._around.clock.monotonic() + _hold_s(outcome)
+        self._pace.add(offset, outcome, due_at=due_at)
+        self._keep_pace()
+
+    def _keep_pace(self) -> None:
+        """Report what is held when it is due, or wake up when it will be."""
+        now = self._around.clock.monotonic()
+        if self._pace.is_due(now, others=self._lane.in_flight - len(self._pace)):
+            self._release()
+        elif self._pace.due_at < self._wakes_at:
+            self._wakes_at = self._pace.due_at
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._pace.due_at - now, self._wake)
+
+    def _wake(self) -> None:
+        self._wakes_at = NEVER
+        self._keep_pace()
+
+    def _release(self) -> None:
+        era = self._lane.era
+        for offset, outcome in self._pace.take():
+            self._report(protocol.Finished(era=era, offset=offset, result=outcome))
 
     async def _open(self, era: int) -> None:
         """Open the lane in the order on which exactly-once rests.
@@ -209,6 +237,7 @@ class LaneShell:
 
         try:
             assert self._producer is not None
+            figures.held(action.results, now=clock.now())
             messages = messages_of(
                 action.results,
                 topics=self._around.topics,
@@ -245,6 +274,14 @@ class LaneShell:
         self._report(protocol.Failed(era=era, reason=reason))
 
 
+def _hold_s(outcome: Outcome) -> float:
+    frame = outcome.identity
+    if not isinstance(frame, Frame):
+        return 0.0
+    age_s = (outcome.at - frame.captured_at).total_seconds()
+    return hold_s(age_s=age_s, max_age_s=frame.max_age_ms / 1000)
+
+
 def column_of(source: TopicPartition, around: Surroundings) -> Column:
     """Return what the lane may ever write to: the same partition of the four output topics."""
     topics = around.topics
@@ -253,33 +290,4 @@ def column_of(source: TopicPartition, around: Surroundings) -> Column:
         group=around.group,
         source=source,
         outputs=tuple((topic, source.partition) for topic in written),
-    )
-
-
-def taken(record: ConsumerRecord) -> Taken[Received]:
-    """Return the message as the lane takes it."""
-    origin = Origin(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
-    )
-    try:
-        frame = decode(record.headers, record.value)
-    except BadFrame as bad:
-        return Taken(offset=record.offset, key=None, work=Received(origin=origin, content=bad))
-    key = (frame.stream, frame.epoch, frame.seq)
-    return Taken(offset=record.offset, key=key, work=Received(origin=origin, content=frame))
-
-
-def rejected(bad: BadFrame, origin: Origin, clock: Clock) -> Outcome:
-    """Return how a message that is no frame ends."""
-    return Outcome(
-        identity=bad.identity,
-        status=Status.REJECTED,
-        at=clock.now(),
-        reason=str(bad),
-        dead=origin,
     )

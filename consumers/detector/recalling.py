@@ -7,8 +7,8 @@ that its key names.
 from collections.abc import Sequence
 
 from consumers.detector.endings import Endings
+from consumers.detector.loading import Loaded
 from consumers.detector.metering import Outcome
-from consumers.detector.models import Loaded
 from consumers.detector.pieces import Piece, Work
 from consumers.detector.results import Kept, Recall, Results
 from wire.usage import Status

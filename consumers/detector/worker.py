@@ -22,8 +22,9 @@ from wire.process import retry_until_stop
 
 SHARE_MIN = 64
 POLL_MS = 100
-POLL_BESIDE_FULL_MS = 5
-"""While a lane is full, ask the others only briefly: it may have room again at any moment."""
+POLL_BESIDE_FULL_MS = 25
+"""While a lane is full, ask the others only briefly: it may have room again at any moment. It has
+half its share to go on with meanwhile, so a shorter time would only cost."""
 ROOM_WAIT_S = 0.1
 LANES_STOP_S = 5.0
 CONSUMER_STOP_S = 5.0

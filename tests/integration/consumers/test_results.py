@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.detector.results import AWAY_S, Results
-from tests.unit.consumers.detector.bench import Bench, at_work, statuses
+from tests.unit.consumers.detector.bench import Bench, at_work, batches, statuses
 from tests.unit.consumers.detector.made import NOON, frame, picture
 from tests.unit.consumers.detector.scripted import POOL, MoodyEngine, figures
 from tests.unit.consumers.detector.test_slices import SLICES, sliced
@@ -55,7 +55,7 @@ async def test_an_identical_picture_is_cached_with_what_was_found(redis_url: str
     ]
     assert again.objects == first.objects != ()
     assert again.version == first.version
-    assert sum(engine.calls) == 3
+    assert sum(batches(engine)) == 3
 
 
 async def test_two_identical_frames_of_one_batch_are_computed_once(redis_url: str) -> None:
@@ -67,7 +67,7 @@ async def test_two_identical_frames_of_one_batch_are_computed_once(redis_url: st
         bench.loader.gate.set()
         outcomes = await bench.ended(4)
     assert statuses(outcomes) == ["detected", "cached", "cached", "detected"]
-    assert engine.calls == [2]
+    assert batches(engine) == [2]
 
 
 async def test_a_copy_of_a_picture_that_fails_fails_with_it(redis_url: str) -> None:
@@ -91,7 +91,7 @@ async def test_a_frame_that_is_read_again_pays_for_what_it_found_itself(redis_ur
         bench.put(seen(0))
         again = (await bench.ended(1))[0]
     assert statuses([first, again]) == ["detected"] * 2
-    assert engine.calls == [1]
+    assert batches(engine) == [1]
 
 
 async def test_a_sliced_picture_is_looked_up_once_and_needs_no_tile(redis_url: str) -> None:
@@ -104,7 +104,7 @@ async def test_a_sliced_picture_is_looked_up_once_and_needs_no_tile(redis_url: s
         assert len(bench.batcher) == 0
     assert statuses(outcomes) == ["detected", "cached"]
     assert outcomes[0].objects == outcomes[1].objects
-    assert sum(engine.calls) == SLICES.tiles
+    assert sum(batches(engine)) == SLICES.tiles
 
 
 async def test_results_are_forgotten_after_the_window(redis_url: str) -> None:

@@ -109,3 +109,8 @@ async def at_work(
 def statuses(outcomes: list[Outcome]) -> list[str]:
     """Return how they ended."""
     return [outcome.status.value for outcome in outcomes]
+
+
+def batches(engine: MoodyEngine) -> list[int]:
+    """Return the sizes of the batches that an engine was given, after the two of its self-test."""
+    return engine.calls[2:]

@@ -3,7 +3,7 @@
 import numpy as np
 import simplejpeg
 
-from tests.unit.consumers.detector.bench import SIZE_MAX, at_work, statuses
+from tests.unit.consumers.detector.bench import SIZE_MAX, at_work, batches, statuses
 from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, picture
 from tests.unit.consumers.detector.scripted import MoodyEngine
 from wire.usage import Status
@@ -26,7 +26,7 @@ async def test_batches_form_while_the_engine_is_busy() -> None:
         for seq in range(3 * SIZE_MAX):
             bench.put(frame(seq, captured_at=NOON))
         await bench.ended(3 * SIZE_MAX)
-    assert engine.calls == [SIZE_MAX] * 3
+    assert batches(engine) == [SIZE_MAX] * 3
 
 
 async def test_one_bad_picture_never_costs_its_neighbours() -> None:
@@ -70,7 +70,7 @@ async def test_a_batch_of_broken_pictures_alone_does_not_reach_the_engine() -> N
         bench.put(frame(0, captured_at=NOON, picture=b"nothing"))
         outcomes = await bench.ended(1)
     assert statuses(outcomes) == ["rejected"]
-    assert engine.calls == []
+    assert batches(engine) == []
 
 
 async def test_a_frame_over_its_age_expires() -> None:

@@ -1,0 +1,75 @@
+"""When the finished frames of a lane are committed: fresh ones at once, a backlog in bunches. Pure.
+
+A transaction costs about the same for one frame as for many. So what has ended is held for a part
+of the age that it has already: nobody notices a twentieth of a second on a frame that is half a
+second old. Bounds: a frame younger than `FRESH_S` is not held; no frame is held for more than a
+tenth of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a quarter of the time that it has left;
+nothing is held when `BUNCH_MAX` are ready or nothing else of the lane is on its way.
+"""
+
+from typing import Generic, TypeVar
+
+FRESH_S = 0.3
+AGE_SHARE = 0.1
+LEFT_SHARE = 0.25
+HOLD_S_MAX = 0.5
+HOLD_S_LAST = 0.03
+"""However old a frame is: so that an overloaded detector does not pay most for commits."""
+BUNCH_MAX = 64
+"""As many as one transaction takes."""
+
+NEVER = float("inf")
+
+T = TypeVar("T")
+
+
+def hold_s(*, age_s: float, max_age_s: float) -> float:
+    """Return how long a frame that ended at this age may wait for others."""
+    if age_s < FRESH_S:
+        return 0.0
+    left_s = max((max_age_s - age_s) * LEFT_SHARE, HOLD_S_LAST)
+    return min(age_s * AGE_SHARE, left_s, HOLD_S_MAX)
+
+
+class Pace(Generic[T]):
+    """What a lane has finished and not yet reported, by offset."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, T] = {}
+        self._due_at = NEVER
+
+    def __len__(self) -> int:
+        """Return how many are held."""
+        return len(self._held)
+
+    @property
+    def due_at(self) -> float:
+        """When the held ones are to be reported; infinite when there are none."""
+        return self._due_at
+
+    def add(self, offset: int, item: T, *, due_at: float) -> None:
+        """Hold one that ended, at most until `due_at` (monotonic s)."""
+        assert offset not in self._held, f"offset {offset} ended twice"
+        self._held[offset] = item
+        self._due_at = min(self._due_at, due_at)
+
+    def is_due(self, now: float, *, others: int) -> bool:
+        """Say whether to report now; `others` of the lane are on their way and not held."""
+        if not self._held:
+            return False
+        return others <= 0 or len(self._held) >= BUNCH_MAX or self._due_at <= now
+
+    def take(self) -> list[tuple[int, T]]:
+        """Return all, the last offset first.
+
+        A lane starts a transaction with the first message in its line that is ready, and of all
+        that are ready then: reported in this order, they are in one.
+        """
+        taken = sorted(self._held.items(), reverse=True)
+        self.clear()
+        return taken
+
+    def clear(self) -> None:
+        """Forget what is held: the lane begins anew."""
+        self._held.clear()
+        self._due_at = NEVER

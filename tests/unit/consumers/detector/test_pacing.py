@@ -1,0 +1,76 @@
+"""Fresh frames are never held, a backlog only within its bounds, and bunches come out whole."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.detector.lane import Assigned, Fetched, Finished, Lane, Opened, Taken, Transact
+from consumers.detector.pacing import (
+    AGE_SHARE,
+    BUNCH_MAX,
+    FRESH_S,
+    HOLD_S_LAST,
+    HOLD_S_MAX,
+    NEVER,
+    Pace,
+    hold_s,
+)
+
+ages = st.floats(-5, 700)
+limits = st.floats(0.001, 600)
+
+
+@given(ages, limits)
+def test_no_frame_is_held_longer_than_any_of_its_bounds(age_s: float, max_age_s: float) -> None:
+    held = hold_s(age_s=age_s, max_age_s=max_age_s)
+    assert 0 <= held <= HOLD_S_MAX
+    assert held <= max(0, age_s) * AGE_SHARE
+    assert held <= max(HOLD_S_LAST, max_age_s - age_s)
+    if age_s < FRESH_S:
+        assert held == 0
+
+
+def test_an_old_backlog_is_held_as_long_as_may_be() -> None:
+    assert hold_s(age_s=30, max_age_s=600) == HOLD_S_MAX
+
+
+def test_what_is_alone_or_due_or_many_is_reported() -> None:
+    pace: Pace[str] = Pace()
+    assert not pace.is_due(100.0, others=0), "there is nothing to report"
+    pace.add(1, "a", due_at=10.0)
+    assert not pace.is_due(9.9, others=1)
+    assert pace.is_due(10.0, others=1)
+    assert pace.is_due(0.0, others=0)
+    for offset in range(2, BUNCH_MAX + 1):
+        assert not pace.is_due(0.0, others=1)
+        pace.add(offset, "b", due_at=20.0)
+    assert pace.is_due(0.0, others=1)
+    assert pace.due_at == 10.0, "the one that may wait least decides"
+
+
+def test_a_lane_that_begins_anew_forgets_what_was_held() -> None:
+    pace: Pace[str] = Pace()
+    pace.add(1, "a", due_at=10.0)
+    pace.clear()
+    assert (len(pace), pace.due_at, pace.take()) == (0, NEVER, [])
+
+
+@given(st.sets(st.integers(0, 40), min_size=1), st.integers(1, 41))
+def test_a_bunch_is_one_transaction_of_all_that_is_ready_in_line(
+    ended: set[int], taken: int
+) -> None:
+    lane: Lane[int, int] = Lane()
+    lane.handle(Assigned())
+    lane.handle(Opened(era=0, offset=0))
+    messages = tuple(Taken(offset=offset, key=None, work=offset) for offset in range(taken))
+    lane.handle(Fetched(messages=messages))
+    pace: Pace[int] = Pace()
+    for offset in sorted(ended & set(range(taken))):
+        pace.add(offset, offset, due_at=0.0)
+    started = [
+        action
+        for offset, result in pace.take()
+        for action in lane.handle(Finished(era=0, offset=offset, result=result))
+        if isinstance(action, Transact)
+    ]
+    in_line = next(offset for offset in range(taken + 1) if offset not in ended or offset == taken)
+    assert [action.next_offset for action in started] == ([in_line] if in_line else [])
