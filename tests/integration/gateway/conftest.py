@@ -24,6 +24,9 @@ from wire.models import ModelSpec
 
 PARTITIONS = 3
 MODEL = ModelSpec(model="yolov8s", version="v7", source="yolov8s.pt", size_class="s")
+SEGMENT_MODEL = ModelSpec(
+    model="yolov8s-seg", version="v7", source="yolov8s-seg.pt", size_class="s", task="segment"
+)
 SCOPES = ("detect", "sessions", "read")
 
 
@@ -96,7 +99,8 @@ async def place(
             sessions=Sessions(pool, clock, 60.0),
             standin=Standin(kafka=kafka, topics=topics),
         )
-        await Catalog(pool, clock).register(MODEL)
+        for spec in (MODEL, SEGMENT_MODEL):
+            await Catalog(pool, clock).register(spec)
         await place.add_account("acme", tokens=100)
         await place.add_account("poor", tokens=0)
         place.keys["*"] = (await place.accounts.create_key(None, (*SCOPES, "admin"))).secret

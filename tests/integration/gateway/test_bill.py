@@ -8,8 +8,9 @@ import pytest
 
 from billing.__main__ import serve
 from billing.settings import BillingSettings
-from tests.integration.gateway.conftest import Place
+from tests.integration.gateway.conftest import SEGMENT_MODEL, Place
 from tests.integration.gateway.images import amounts, send, slug, until
+from tests.unit.gateway.house import png
 from wire.usage import Status
 
 pytestmark = pytest.mark.integration
@@ -41,6 +42,24 @@ async def test_only_what_was_detected_is_charged_and_nothing_stays_held(place: P
             return await amounts(place) == (97, 0)
 
         await until("three images are charged and the rest came back", settled)
+
+
+async def test_the_tiles_of_another_task_cost_what_the_estimate_said(place: Place) -> None:
+    asked = {"model": SEGMENT_MODEL.model, "img_size": "352", "slices": "2x3x0.25"}
+    async with biller(place):
+        async with place.replica(), place.client("acme") as client:
+            estimate = (await client.get("/yolo/estimate", params=asked)).json()
+            files = {"image": ("x.png", png(), "image/png")}
+            answer = (await client.post("/yolo/detect", data=asked, files=files)).json()
+        assert (estimate["task"], estimate["tiles"]) == ("segment", 6)
+        assert estimate["millitokens"] == 6 * 454  # 453.75
+        assert answer["usage"]["tokens"] == estimate["tokens"] == "2.724"
+
+        async def settled() -> bool:
+            balance = await place.accounts.balance("acme")
+            return (balance.available, balance.held) == (100_000 - 6 * 454, 0)
+
+        await until("the image is charged and the rest came back", settled)
 
 
 async def test_the_reports_agree_with_the_answers(place: Place) -> None:
