@@ -19,7 +19,7 @@ from wire.balances import MILLITOKENS_PER_TOKEN
 TOLERANCE = Fraction("0.03")
 """The fit stops at this error, so that rounded factors stay within what is promised."""
 PROMISED = Fraction("0.05")
-DIGITS = 4
+DIGITS = 6
 REFERENCE = PriceTerms(size_class="s", height=REFERENCE_SIZE[0], width=REFERENCE_SIZE[1])
 
 
