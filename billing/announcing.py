@@ -17,6 +17,7 @@ from wire import models
 from wire.compacted import put
 from wire.errors import Retryable, UnknownModel
 from wire.kafka import Kafka
+from wire.model_failures import key_of
 
 
 async def announce(
@@ -26,12 +27,15 @@ async def announce(
 
     async def work(connection: Any) -> tuple[str, ...]:
         pending = await connection.fetch(sql("catalog.unpublished"))
-        rows = {row["model"]: await _value(connection, row["model"], now) for row in pending}
+        names = tuple(row["model"] for row in pending)
+        rows: dict[str, bytes | None] = {}
+        for name in names:
+            rows |= await _rows(connection, name, now)
         if rows:
             await put(kafka, topic, rows)
         for row in pending:
             await connection.execute(sql("catalog.published"), row["model"], row["revision"])
-        return tuple(rows)
+        return names
 
     try:
         return await in_transaction(pool, work)
@@ -51,9 +55,15 @@ async def announce_all(
     return await announce(pool, kafka, topic, now)
 
 
-async def _value(connection: Any, model: str, now: datetime) -> bytes | None:
-    """Return the model's message; None, a tombstone, when it has no active version."""
+async def _rows(connection: Any, model: str, now: datetime) -> dict[str, bytes | None]:
+    """Return the model's message, a tombstone when none of its versions is active.
+
+    What detectors said of the versions that shall run goes first: who still fails says so again.
+    """
     try:
-        return models.encode(await find_model(connection, model), at=now)
+        spec = await find_model(connection, model)
     except UnknownModel:
-        return None
+        return {model: None}
+    running = (spec.version,) if spec.canary is None else (spec.version, spec.canary.version)
+    cleared: dict[str, bytes | None] = {key_of(model, version): None for version in running}
+    return cleared | {model: models.encode(spec, at=now)}

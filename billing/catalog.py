@@ -57,8 +57,12 @@ class Catalog:
         """Add the version and make it active; raise `Rejected` when that cannot be."""
         await self.add(spec)
         await self.activate(spec.model, spec.version)
+        await self.touch(spec.model)
+
+    async def touch(self, model: str) -> None:
+        """Note that the topic shall be told of the model anew, changed or not."""
         async with connected(self._pool) as connection:
-            await connection.execute(sql("catalog.touch"), spec.model)
+            await connection.execute(sql("catalog.touch"), model)
 
     async def add(
         self, spec: ModelSpec, *, note: str = "", classes: Sequence[str] | None = None

@@ -90,6 +90,8 @@ def check(spec: ModelSpec) -> ModelSpec:
         raise Rejected("confidence must lie between 0 and 1, iou over 0 and at most 1")
     if spec.sha256 and not _is_sha256(spec.sha256):
         raise Rejected(f"sha256 must be {SHA256_LENGTH} hexadecimal digits in lower case, or empty")
+    if "://" in spec.source and not (spec.source.startswith("https://") and spec.sha256):
+        raise Rejected("weights from a URL are fetched by https only, and need their sha256")
     if spec.canary is not None:
         if not 1 <= spec.canary.percent <= 99:
             raise Rejected(f"a canary takes 1 to 99 percent, not {spec.canary.percent}")

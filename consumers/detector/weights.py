@@ -56,9 +56,14 @@ def fetch(
 
 def verify(path: Path, sha256: str) -> None:
     """Raise `Rejected` when the file's bytes are not those that the digest names."""
-    found = digest(path)
+    found = digest(weights_file(path))
     if found != sha256:
         raise Rejected(f"{path.name} has SHA-256 {found}, not {sha256}: give the right file")
+
+
+def weights_file(path: Path) -> Path:
+    """Return the file that holds a model's weights: of an OpenVINO model the `.bin` beside it."""
+    return path.with_suffix(".bin") if path.suffix == ".xml" else path
 
 
 def digest(path: Path) -> str:
