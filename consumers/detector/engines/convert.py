@@ -1,10 +1,12 @@
 """From torch weights to OpenVINO IR, once: `python -m consumers.detector.engines.convert`.
 
 A process of its own, because torch in the detector's process would cost memory and slow
-OpenVINO down. Needs torch and ultralytics; what it writes needs neither.
+OpenVINO down. Needs torch and ultralytics; what it writes needs neither: the IR, and a
+`metadata.json` with the task, the classes and, of a pose model, the shape of its keypoints.
 """
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -14,11 +16,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from wire.errors import Rejected
 
 TIMEOUT_S = 900
 STEM = "model"
+TRACED_PX = 64
+"""The picture that is sent through the model is this small: quick, and the IR takes any size."""
 
 
 def can_convert() -> bool:
@@ -72,14 +77,22 @@ def _export(source: str, scratch: Path) -> Path:
     path = Path(source)
     # It writes beside the weights, and downloads a name into the working folder.
     weights = shutil.copy(path, scratch / "weights.pt") if path.is_file() else source
-    os.chdir(scratch)
-    yolo = YOLO(weights)
-    exported = Path(yolo.export(format="openvino", quantize=16, dynamic=True, nms=False))
+    with contextlib.chdir(scratch):
+        yolo = YOLO(weights)
+        network: Any = yolo.model
+        head = network.model[-1]
+        # Of two heads, the one that leaves NMS to us; `nms=False` would take the other.
+        if getattr(head, "end2end", False):
+            head.end2end = False
+        made_by_it = yolo.export(format="openvino", quantize=16, dynamic=True, imgsz=TRACED_PX)
+        exported = Path(made_by_it).resolve()
     made = scratch / "made"
     made.mkdir()
     for suffix in (".xml", ".bin"):
         shutil.move(next(exported.glob(f"*{suffix}")), made / f"{STEM}{suffix}")
     facts = {"source": path.name, "task": yolo.task, "classes": list(yolo.names.values())}
+    if yolo.task == "pose":
+        facts["keypoint_shape"] = list(head.kpt_shape)
     (made / "metadata.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
     return made
 

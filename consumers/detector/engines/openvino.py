@@ -1,13 +1,15 @@
 """OpenVINO on a CPU: an IR file with the preprocessing built in; no torch at run time.
 
-The compiled model takes the pictures as they come, [N, height, width, 3] of uint8 in BGR; it
-is compiled once for each height and width, with any number of pictures. bf16 where the CPU
-computes in it (scores differ from fp32 by at most 0.03).
+Compiled once for each height and width, for one picture at a time: fixed shapes run faster than
+open ones, and a CPU gains nothing from batches. The pictures of a batch are shared out over as
+many streams as OpenVINO finds best for the cores, and the objects of one are found while the
+next ones run. bf16 where the CPU computes in it (scores differ from fp32 by at most 0.03).
 """
 
 import json
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +17,51 @@ import numpy as np
 import openvino
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from consumers.detector.decode import Pictures, empty_batch
+from consumers.detector.decode import Pictures
 from consumers.detector.engines.protocol import Objects, Thresholds
-from consumers.detector.postprocess import objects_of
+from consumers.detector.postprocess import Head, objects_for
 from wire.errors import Rejected
 
 DEVICE = "CPU"
-WARM_UP_RUNS = 2
 METADATA = "metadata.json"
+AHEAD_PER_STREAM = 2
+"""Requests of one batch that run or wait, for each stream: enough to keep all of them busy."""
+GREY = 114
+"""What warms up: Ultralytics' padding colour."""
 
 
 class OpenVinoEngine:
-    """One IR model on the CPU. Safe to call from several threads: each call has its request."""
+    """One IR model on the CPU. Safe to call from several threads."""
 
     def __init__(self, path: Path, thresholds: Thresholds, *, threads: int) -> None:
         """Read the model. `threads` 0 takes all cores."""
         self._path = path
         self._thresholds = thresholds
         self._core = openvino.Core()
-        self._bf16 = "BF16" in self._core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
         self._threads = threads
-        self._names = class_names(path, self._read())
+        model = self._read()
+        self._head = head_of(path, model)
+        self._bf16 = "BF16" in self._core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        self._int8 = any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
         self._sizes: dict[tuple[int, int], _Compiled] = {}
         self._compiling = threading.Lock()
 
     @property
     def name(self) -> str:
         """Name the engine and its precision."""
+        if self._int8:
+            return "openvino-int8"
         return "openvino-bf16" if self._bf16 else "openvino-fp32"
 
     @property
     def task(self) -> str:
         """Name the task."""
-        return "detect"
+        return self._head.task
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Name the classes."""
+        return self._head.names
 
     @property
     def decoder(self) -> None:
@@ -59,26 +73,19 @@ class OpenVinoEngine:
             if (height, width) in self._sizes:
                 return
             compiled = _Compiled(self._compile(height, width))
-            pictures = empty_batch(1, height, width)
-            for _ in range(WARM_UP_RUNS):
-                shape = compiled.run(pictures).shape
-            if len(shape) != 3 or shape[1] != 4 + len(self._names):
-                raise Rejected(
-                    f"{self._path.name} answers {list(shape)}, not [N, {4 + len(self._names)},"
-                    " anchors]: export it as a detection model without NMS (nms=False)"
-                )
+            self._head.check(compiled.shapes, height=height, width=width)
             self._sizes[height, width] = compiled
+        self.infer(np.full((compiled.ahead, height, width, 3), GREY, dtype=np.uint8))
 
     def infer(self, pictures: Pictures) -> list[Objects]:
         """Return the objects of each picture."""
         height, width = pictures.shape[1:3]
-        return objects_of(
-            self._sizes[height, width].run(pictures),
-            names=self._names,
-            height=height,
-            width=width,
-            thresholds=self._thresholds,
-        )
+        found: list[Objects] = []
+        for outputs in self._sizes[height, width].answers(pictures):
+            found += objects_for(
+                outputs, head=self._head, height=height, width=width, thresholds=self._thresholds
+            )
+        return found
 
     def _read(self) -> Any:
         try:
@@ -87,13 +94,13 @@ class OpenVinoEngine:
             raise Rejected(f"{self._path} is not an OpenVINO model: {error}") from error
 
     def _compile(self, height: int, width: int) -> Any:
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if self._threads:
             options["INFERENCE_NUM_THREADS"] = self._threads
         options["INFERENCE_PRECISION_HINT"] = "bf16" if self._bf16 else "f32"
         try:
             model = with_preprocessing(self._read())
-            model.reshape([-1, height, width, 3])
+            model.reshape([1, height, width, 3])
             return self._core.compile_model(model, DEVICE, options)
         except RuntimeError as error:
             raise Rejected(f"{self._path.name} does not take {height}x{width}: {error}") from error
@@ -104,15 +111,50 @@ class _Compiled:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._free: list[Any] = []
+        self._free: deque[Any] = deque()
+        streams = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.ahead = AHEAD_PER_STREAM * int(streams)
+        """How many requests of one batch are under way at most."""
 
-    def run(self, pictures: Pictures) -> Any:
-        # list.pop and append are atomic: no lock; as many requests as threads at most.
-        request = self._free.pop() if self._free else self._model.create_infer_request()
-        request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
-        raw = request.get_output_tensor(0).data.copy()
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the outputs for one picture; -1 where they depend on its pixels."""
+        return [
+            tuple(side.get_length() if side.is_static else -1 for side in output.partial_shape)
+            for output in self._model.outputs
+        ]
+
+    def answers(self, pictures: Pictures) -> Iterator[list[Any]]:
+        """Yield the outputs for each picture, in order; each may be read until the next is asked.
+
+        No copies: they are views of a request's memory, which goes back when it has been read.
+        """
+        under_way: deque[Any] = deque()
+        try:
+            for picture in np.ascontiguousarray(pictures):
+                if len(under_way) == self.ahead:
+                    yield from self._finish(under_way.popleft())
+                request = self._take()
+                request.start_async([picture[None]], share_inputs=True)
+                under_way.append(request)
+            while under_way:
+                yield from self._finish(under_way.popleft())
+        finally:
+            # Only after a failure: what was started must end before its pictures go away.
+            for request in under_way:
+                request.wait()
+
+    def _finish(self, request: Any) -> Iterator[list[Any]]:
+        request.wait()
+        yield [request.get_output_tensor(index).data for index in range(len(self._model.outputs))]
         self._free.append(request)
-        return raw
+
+    def _take(self) -> Any:
+        # The ends of a deque are safe to use from several threads.
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._model.create_infer_request()
 
 
 def with_preprocessing(model: Any) -> Any:
@@ -129,17 +171,33 @@ def with_preprocessing(model: Any) -> Any:
     return steps.build()
 
 
-def class_names(path: Path, model: Any) -> Sequence[str]:
-    """Return the class names: from `metadata.json` beside the model, or from the IR itself."""
+def head_of(path: Path, model: Any) -> Head:
+    """Return what the outputs mean: from `metadata.json` beside the model, or from the IR itself.
+
+    The IR knows the names of its classes only: without the file it is a detection model.
+    """
     metadata = path.with_name(METADATA)
     if metadata.is_file():
         try:
-            return tuple(str(name) for name in json.loads(metadata.read_text("utf-8"))["classes"])
+            return head_from(json.loads(metadata.read_text("utf-8")))
         except (ValueError, KeyError, TypeError) as error:
-            raise Rejected(f"{metadata} has no list of classes: {error}") from error
+            raise Rejected(f"{metadata} has no list of classes: {error!r}") from error
+        except Rejected as error:
+            raise Rejected(f"{metadata}: {error}") from error
     if model.has_rt_info(["model_info", "labels"]):
-        return tuple(model.get_rt_info(["model_info", "labels"]).astype(str).split())
+        labels = model.get_rt_info(["model_info", "labels"]).astype(str)
+        return Head(task="detect", names=tuple(labels.split()))
     raise Rejected(
         f"{path.name} has no class names: put a {METADATA} with"
-        ' {"classes": ["person", …]} beside it'
+        ' {"task": "detect", "classes": ["person", …]} beside it'
+    )
+
+
+def head_from(facts: dict[str, Any]) -> Head:
+    """Return the head that `metadata.json` describes; the task is detect when it is not told."""
+    shape = facts.get("keypoint_shape")
+    return Head(
+        task=facts.get("task", "detect"),
+        names=tuple(str(name) for name in facts["classes"]),
+        keypoint_shape=None if shape is None else (int(shape[0]), int(shape[1])),
     )

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -68,8 +69,37 @@ def test_a_model_with_other_outputs_than_its_classes_is_rejected(tmp_path: Path)
     for suffix in (".xml", ".bin"):
         shutil.copy(PARK_MODEL.openvino.with_suffix(suffix), tmp_path)
     other = OpenVinoEngine(tmp_path / "park-n.xml", THRESHOLDS, threads=0)
-    with pytest.raises(Rejected, match="export it as a detection model without NMS"):
+    with pytest.raises(Rejected, match="export it without NMS"):
         other.prepare(64, 64)
+
+
+def test_a_file_that_is_no_model_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "park-n.xml").write_text("<net/>")
+    with pytest.raises(Rejected, match="is not an OpenVINO model"):
+        OpenVinoEngine(tmp_path / "park-n.xml", THRESHOLDS, threads=0)
+
+
+def test_without_metadata_the_ir_names_its_classes(tmp_path: Path) -> None:
+    for suffix in (".xml", ".bin"):
+        shutil.copy(PARK_MODEL.openvino.with_suffix(suffix), tmp_path)
+    made = OpenVinoEngine(tmp_path / "park-n.xml", THRESHOLDS, threads=0)
+    assert (made.task, tuple(made.classes)) == ("detect", PARK_MODEL.classes)
+
+
+def test_a_size_that_it_cannot_take_is_rejected(engine: OpenVinoEngine) -> None:
+    with pytest.raises(Rejected, match="does not take 50x70"):
+        engine.prepare(50, 70)
+
+
+def test_callers_at_a_time_get_their_own_answers_whatever_the_batch(
+    engine: OpenVinoEngine,
+    pictures: np.ndarray,  # type: ignore[type-arg]
+) -> None:
+    alone = [engine.infer(picture[None])[0] for picture in pictures]
+    orders = [[0, 1, 2] * 4, [2, 1], [1] * 7, [0, 2, 2]]
+    with ThreadPoolExecutor(len(orders)) as callers:
+        answers = list(callers.map(lambda order: engine.infer(pictures[order]), orders))
+    assert answers == [[alone[index] for index in order] for order in orders]
 
 
 def test_it_needs_neither_torch_nor_ultralytics() -> None:
