@@ -10,7 +10,9 @@ the engine if it waited longer. `rate` is how fast the group's frames come and `
 a batch's time that does not grow with its size, both measured: a frame that joins saves `fixed`,
 and waiting for it costs 1 / rate. Where time grows with the size alone (most CPUs) nothing waits;
 where large batches are nearly free (GPUs) up to `wait_s`. Before `observe` was called, a batch is
-full or `wait_s` old. A frame that joins others must not make any of the batch expire in the engine.
+full or `wait_s` old. Two more limits follow from the measured time: a batch takes at most 0.1 s,
+or is of the smallest size that costs at most 2 % more a frame than `size_max`; and a frame that
+joins others must not make any of the batch expire in the engine.
 
 **Streams.** Deficit round-robin by `cost`: of two streams of a group and tier that both wait, none
 is given more than the other by more than one frame of each; in different groups, by one batch
@@ -24,11 +26,11 @@ for them, plus the wait above.
 
 **Giving up.** `expired` has reached its maximum age and takes nobody's place. `shed` gives up what
 its stream's share cannot serve before its maximum age: the share is measured (what a stream that
-always waits is given in a second), and while it is not known, or an engine was found idle since,
-nothing is shed. The oldest go first, so that what is detected is fresh and in order, and the lane
-behind them moves on. A stream that once held more than could be served, and still asks for
-more than its share, floods: most of its frames are lost whichever are kept, so it keeps only its
-newest, half a second of its share. The newest frame, and a frame of which tiles were taken, stay.
+always waits is given in a second), and nothing is shed while it is not known, or once an engine
+is idle. The oldest go first, so that what is detected is fresh and in order, and the lane behind
+them moves on. A stream that for a second has been asking for more than its share, and had more
+waiting than can be served, floods: most of its frames are lost whichever are kept, so it keeps
+only its newest, less the more it floods. The newest frame, and one of which tiles were taken, stay.
 """
 
 from consumers.detector.batching.batcher import PRIORITY_WAIT_S, Batcher

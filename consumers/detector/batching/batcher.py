@@ -16,8 +16,11 @@ from wire.frames import Tier
 PRIORITY_WAIT_S = 0.02
 PRIORITY_ACTIVE_S = 10.0
 """How long after a priority frame the tier counts as active."""
+FLOOD_AFTER_S = 1.0
+"""How long a stream must ask for more than can be served to count as one that floods."""
 FLOOD_KEPT_S = 0.5
-"""How much of its share, in seconds, a stream that floods keeps waiting."""
+"""How much of its share, in seconds, a stream keeps waiting that asks for just that share; one
+that asks for k times its share keeps 1 / k of it."""
 GROUPS_KNOWN_MAX = 1024
 """How many groups' paces are remembered, unless more wait."""
 
@@ -84,7 +87,7 @@ class Batcher(Generic[T]):
         due = [group for group in ready_groups if self._due_at(group) <= now]
         if not due:
             for accounts in self._accounts.values():
-                accounts.share.forget()
+                accounts.share.idle(now)
             return None
         group = self._next_group(due)
         waiting = self._groups[group]
@@ -105,7 +108,7 @@ class Batcher(Generic[T]):
         self._is_measured = True
 
     def shed(self, now: float) -> tuple[T, ...]:
-        """Take out what has no room before its maximum age, and what has reached it.
+        """Take out what has no room before its maximum age, though it may not have reached it yet.
 
         To be called whenever `take` is, and at least every 100 ms while anything waits.
         """
@@ -117,7 +120,7 @@ class Batcher(Generic[T]):
                 for place in self._surplus(line, now):
                     assert place.queued is not None
                     given_up.append(self._remove(place.queued.group, place).item)
-        return (*given_up, *self.expire(now))
+        return tuple(given_up)
 
     def due_at(self, *, ready: Ready) -> float | None:
         """Return when the first batch is due (in the past when one is full); None without any."""
@@ -158,9 +161,9 @@ class Batcher(Generic[T]):
         )
 
     def _size_limit(self, pace: Pace) -> int:
-        """Return how large a batch may be: short ones while the priority tier is active."""
+        """Return how large a batch may be: the shortest while the priority tier is active."""
         if self._now >= self._priority_until:
-            return self._size_max
+            return pace.size_limit(self._size_max)
         return pace.engine.size_within(self._priority_wait_s, self._size_max)
 
     def _next_group(self, due: list[Group]) -> Group:
@@ -245,12 +248,16 @@ class Batcher(Generic[T]):
         account, newest = line.account, line.newest().queued
         assert newest is not None
         if share is None:
-            account.floods = False
+            account.over_since = None
             return []
         life_s = max(newest.expires_at - now, 0.0)
-        is_over = line.cost > share * life_s + newest.cost
-        account.floods = (account.floods or is_over) and account.arrivals.per_s > share
-        kept_s = min(life_s, FLOOD_KEPT_S) if account.floods else life_s
+        times_share = account.arrivals.per_s / share
+        if times_share <= 1:
+            account.over_since = None
+        elif account.over_since is None and line.cost > share * life_s + newest.cost:
+            account.over_since = now
+        floods = account.over_since is not None and now - account.over_since >= FLOOD_AFTER_S
+        kept_s = min(life_s, FLOOD_KEPT_S / times_share) if floods else life_s
         return line.surplus(share * kept_s + newest.cost)
 
     def _remove(self, group: Group, place: Place[T]) -> Queued[T]:

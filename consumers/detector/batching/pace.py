@@ -5,7 +5,7 @@ second; `Share` how much work a stream that always waits gets in a second. All f
 take constant time and memory.
 """
 
-from math import exp
+import math
 
 KEPT_PER_BATCH = 0.98
 """Weight that a measured batch has after the next one: about fifty count."""
@@ -15,9 +15,15 @@ OUTLIER = 4.0
 """A batch that took more than this many times what was expected counts as this many times."""
 SETTLED = 3.0
 """Weight of the batches from which on there is something to expect."""
+WORTH = 0.02
+"""By which part a frame's engine time may rise so that a batch is shorter."""
+BATCH_S = 0.1
+"""How long a batch may take if a larger one would hardly be cheaper a frame."""
 RATE_S = 2.0
 SHARE_S_MIN = 0.3
 """Least time under load after which a share counts as measured."""
+LOAD_S = 1.0
+"""How long after frames were left waiting an idle engine is no sign that there is room."""
 SHARE_S = 1.0
 SHARE_S_MAX = 10.0
 SHARE_TURNS = 3.0
@@ -67,11 +73,21 @@ class EngineTime:
 
     def size_within(self, seconds: float, size_max: int) -> int:
         """Return the largest size, from 1 to `size_max`, that takes at most `seconds`."""
-        fixed = self._fixed_s or 0.0
-        if not self._weight or self._mean_s <= fixed:
+        if not self._weight:
             return size_max
+        fixed = self._fixed_s or 0.0
         each = (self._mean_s - fixed) / self._mean_size
+        if each <= 0:
+            return size_max
         return max(1, int(min((seconds - fixed) / each, size_max)))
+
+    def size_worth(self, size_max: int) -> int:
+        """Return the smallest size that costs hardly more a frame than `size_max` does."""
+        fixed = self._fixed_s or 0.0
+        if not fixed:
+            return 1
+        each = (self._mean_s - fixed) / self._mean_size
+        return math.ceil(fixed / ((1 + WORTH) * fixed / size_max + WORTH * each))
 
     @property
     def _mean_size(self) -> float:
@@ -101,7 +117,7 @@ class Rate:
 
     def add(self, now: float, amount: float) -> None:
         """Count what arrived."""
-        self._amount = self._amount * exp(min(self._at - now, 0.0) / RATE_S) + amount
+        self._amount = self._amount * math.exp(min(self._at - now, 0.0) / RATE_S) + amount
         self._at = max(self._at, now)
 
     @property
@@ -113,19 +129,23 @@ class Rate:
 class Share:
     """How much work a stream that always waits gets in a second: how fast turns go round.
 
-    Measured only between two batches of which the first left something waiting; forgotten as soon
-    as a free engine finds nothing to do, for then everything can be served.
+    Measured only between two batches of which the first left something waiting; forgotten when a
+    free engine finds nothing to do and `LOAD_S` ago was the last batch that left something, for
+    then everything can be served.
     """
 
     def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew: nothing is known about the share."""
         self._work = 0.0
         self._turn = 0.0
         self._seconds = 0.0
         self._since: tuple[float, float] | None = None
+        self._load_at = float("-inf")
+
+    def idle(self, now: float) -> None:
+        """Learn that an engine found nothing to do."""
+        self._since = None
+        if now - self._load_at > LOAD_S:
+            self._work = self._seconds = 0.0
 
     def batch(self, now: float, *, served: float, turn: float, more: bool) -> None:
         """Learn that a batch left at `now`.
@@ -138,11 +158,12 @@ class Share:
             known = self._work / self._seconds if self._seconds else 0.0
             turns_s = SHARE_TURNS * turn / known if known else SHARE_S_MAX
             memory_s = min(max(SHARE_S, turns_s), SHARE_S_MAX)
-            keep = exp(-passed / memory_s)
+            keep = math.exp(-passed / memory_s)
             self._work = self._work * keep + served - self._since[1]
             self._seconds = self._seconds * keep + passed
         self._turn = turn
         self._since = (now, served) if more else None
+        self._load_at = now if more else self._load_at
 
     @property
     def per_s_max(self) -> float | None:
@@ -158,6 +179,13 @@ class Pace:
     def __init__(self) -> None:
         self.engine = EngineTime()
         self.arrivals = Rate()
+
+    def size_limit(self, size_max: int) -> int:
+        """Return how large a batch may be: longer than `BATCH_S` only where size pays."""
+        return max(
+            self.engine.size_within(BATCH_S, size_max),
+            min(self.engine.size_worth(size_max), size_max),
+        )
 
     @property
     def worth_waiting_for(self) -> float:

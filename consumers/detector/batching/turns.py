@@ -23,7 +23,8 @@ class Account:
     stream: str
     served: float = 0.0
     waiting: int = 0
-    floods: bool = False
+    over_since: float | None = None
+    """Since when it has been asking for more than can be served."""
     arrivals: Rate = field(default_factory=Rate)
 
 
@@ -57,7 +58,6 @@ class Accounts:
         self._waiting -= 1
         if not self._waiting:
             self.turn = self._furthest
-            self._accounts.clear()
 
     def serve(self, account: Account, cost: float) -> None:
         """Charge a frame to its stream."""
