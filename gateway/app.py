@@ -19,6 +19,7 @@ from gateway import (
     detect,
     estimate,
     health,
+    model_versions,
     models,
     openapi,
     problems,
@@ -46,6 +47,7 @@ KINDS = (
     detect.DetectRequest,
     estimate.Estimate,
     models.ModelList,
+    *model_versions.KINDS,
     *sessions.MESSAGES,
 )
 """The bodies and answers that the API describes."""
@@ -73,6 +75,7 @@ class Deps:
     prices: estimate.PriceBook
     registry: Registry
     known_models: KnownModels
+    model_book: model_versions.ModelBook
     inference: Inference
     flights: Flights
     limits: DetectLimits
@@ -121,6 +124,7 @@ def create_app(deps: Deps) -> FastAPI:
         detect.router(deps.inference, deps.flights, deps.keys, deps.limits),
         estimate.router(deps.prices, deps.keys),
         models.router(deps.registry, deps.keys),
+        model_versions.router(deps.model_book, deps.keys),
         sessions.router(deps.sessions, deps.keys),
         accounts.router(deps.accounts, deps.reports, deps.keys),
         alerts.router(deps.alerts, deps.keys),

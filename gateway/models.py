@@ -15,7 +15,7 @@ from gateway.auth import Authenticator
 from gateway.bodies import answer
 from gateway.openapi import answers
 from wire.clock import Clock
-from wire.models import ModelSpec
+from wire.models import Canary, ModelSpec
 
 MODEL_TTL_S = 10.0
 MODELS_MAX = 1_000
@@ -33,6 +33,13 @@ class Registry(Protocol):
         ...
 
 
+class CanaryView(msgspec.Struct, frozen=True, kw_only=True):
+    """Another version that has `percent` of a model's streams."""
+
+    version: str
+    percent: int
+
+
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller is told about a model; where its weights lie is not the caller's business."""
 
@@ -42,6 +49,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     confidence: float
     iou: float
+    canary: CanaryView | None
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,4 +104,9 @@ def _view(spec: ModelSpec) -> ModelView:
         task=spec.task,
         confidence=spec.confidence,
         iou=spec.iou,
+        canary=None if spec.canary is None else _canary(spec.canary),
     )
+
+
+def _canary(canary: Canary) -> CanaryView:
+    return CanaryView(version=canary.version, percent=canary.percent)

@@ -12,7 +12,6 @@ from redis.asyncio import Redis
 
 from billing.accounts import Accounts
 from billing.alerts import Alerts
-from billing.catalog import Catalog
 from billing.database import connected
 from billing.pricing import Prices
 from billing.sessions import Sessions
@@ -25,6 +24,7 @@ from gateway.idempotency import Flights
 from gateway.inference import SLACK_S, Inference, InferenceLimits, Rooms
 from gateway.line_sessions import LineSessions
 from gateway.lines import LineLimits, Lines, MakeLine
+from gateway.model_versions import AnnouncedCatalog
 from gateway.models import KnownModels
 from gateway.replies import Mailbox, Replies
 from gateway.reports import PoolReports
@@ -54,7 +54,7 @@ class Outside:
 def build(settings: GatewaySettings, outside: Outside) -> Deps:
     """Return all that the app is made of."""
     pool, clock = outside.pool, outside.clock
-    sessions, catalog = Sessions(pool, clock, settings.session_ttl_s), Catalog(pool, clock)
+    sessions, catalog = Sessions(pool, clock, settings.session_ttl_s), _catalog(settings, outside)
     accounts = Accounts(pool, clock)
     valkey = Valkey(Redis.from_url(settings.redis.get_secret_value()), clock)
     publisher, line_sessions = _publisher(settings), LineSessions(sessions)
@@ -76,6 +76,7 @@ def build(settings: GatewaySettings, outside: Outside) -> Deps:
         prices=Prices(pool, clock),
         registry=catalog,
         known_models=rooms.models,
+        model_book=catalog,
         inference=_inference(settings, rooms, clock),
         flights=flights,
         limits=_detect_limits(settings),
@@ -127,6 +128,11 @@ def _lines(
         clock=clock,
         limits=LineLimits(lines_max=settings.lines_max, idle_s=settings.line_idle_s),
     )
+
+
+def _catalog(settings: GatewaySettings, outside: Outside) -> AnnouncedCatalog:
+    topic = settings.topics().models
+    return AnnouncedCatalog(outside.pool, outside.clock, kafka=Kafka.of(settings), topic=topic)
 
 
 def _publisher(settings: GatewaySettings) -> FramePublisher:

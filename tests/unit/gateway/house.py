@@ -38,6 +38,7 @@ from pipeline.sessions_memory import MemorySessions
 from tests.unit.billing.statement.made import made
 from tests.unit.gateway.alerts_memory import MemoryAlerts
 from tests.unit.gateway.detector_memory import MemoryDetector
+from tests.unit.gateway.models_memory import MemoryModels
 from wire.balances import Balance
 from wire.clock import ManualClock, SystemClock
 from wire.errors import NotAllowed, UnknownAccount, UnknownModel
@@ -75,6 +76,7 @@ class MemoryBooks:
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.broken: Exception | None = None
         self.alerts = MemoryAlerts(self.accounts)
+        self.models = MemoryModels(MODEL)
 
     async def authenticate(self, secret: str) -> Caller:
         self.looked_up += 1
@@ -209,6 +211,7 @@ def built(*, timeout_s: float = 2.0) -> Iterator[House]:
         prices=books,
         registry=books,
         known_models=rooms.models,
+        model_book=books.models,
         inference=Inference(rooms, replica="r1", clock=SystemClock(), limits=limits),
         flights=flights,
         limits=DetectLimits(image_bytes_max=200_000, timeout_s=timeout_s, model_default=""),
