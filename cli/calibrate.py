@@ -67,7 +67,7 @@ def calibrate(
         sizes=parse_sizes(sizes), seconds=seconds, batch_max=settings.batch_size_max
     )
     engines, found = _measure(asked, loader, schedule, settings.decode_threads)
-    proposed = _propose(ledger.tariff, found, datetime.now(UTC))
+    proposed = dated(ledger.tariff, found, datetime.now(UTC))
     terminal.output().print(
         tables.of_costs(found, base=ledger.tariff, proposed=proposed, engine=engines)
     )
@@ -123,7 +123,8 @@ def _conclude(faults: Sequence[str], *, asked_to_write: bool) -> None:
         terminal.messages().print("--out FILE writes the proposal", highlight=False)
 
 
-def _propose(base: Tariff, found: Sequence[Cost], now: datetime) -> Tariff:
+def dated(base: Tariff, found: Sequence[Cost], now: datetime) -> Tariff:
+    """Return the proposal that follows from the costs; it starts at the next midnight UTC."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return propose(
         base, found, version=f"measured-{now:%Y%m%d-%H%M}", starts_at=midnight + timedelta(days=1)
