@@ -64,21 +64,3 @@ def test_another_format_is_rejected() -> None:
     _, png = cv2.imencode(".png", np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8))
     with pytest.raises(Rejected, match="not a whole JPEG"):
         decode(png.tobytes())
-
-
-def test_a_cmyk_picture_is_rejected_by_name() -> None:
-    with pytest.raises(Rejected, match="pictures in CMYK are not taken"):
-        decode(_as_four_components(PICTURE))
-
-
-def _as_four_components(picture: bytes) -> bytes:
-    """Return a picture whose header declares a fourth component (a decoder reads it as CMYK)."""
-    start = picture.index(b"\xff\xc0")
-    length = int.from_bytes(picture[start + 2 : start + 4], "big")
-    header = bytearray(picture[start : start + 2 + length])
-    header[2:4] = (length + 3).to_bytes(2, "big")
-    header[9] = 4
-    for index in range(3):
-        header[11 + 3 * index] = 0x11
-    header += bytes((4, 0x11, 0))
-    return picture[:start] + bytes(header) + picture[start + 2 + length :]

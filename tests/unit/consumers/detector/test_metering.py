@@ -11,6 +11,7 @@ from consumers.detector.metering import OVERDUE_S, Outcome, messages_of, overdue
 from tests.unit.consumers.detector.made import NOON, frame, origin, outcome
 from wire import detections, usage
 from wire.frames import FrameIdentity
+from wire.slicing import Slices
 from wire.topics import Topics
 from wire.transactions import Message
 from wire.usage import Status, UsageEvent
@@ -137,3 +138,10 @@ def test_a_frame_that_costs_nothing_is_never_too_old() -> None:
     late = NOON + timedelta(days=1)
     free = [outcome(frame(), status) for status in Status if status is not Status.DETECTED]
     assert not overdue(free, late)
+
+
+def test_a_detection_names_its_task_and_slices() -> None:
+    slices = Slices(rows=2, columns=2)
+    (first, *_) = written(outcome(frame(0, slices=slices), task="segment"))
+    detection = detections.decode(first.value)
+    assert (detection.task, detection.slices) == ("segment", slices)
