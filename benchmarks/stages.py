@@ -5,7 +5,7 @@ tells is the rest between two moments that are known. Under saturation only work
 there stages overlap: milliseconds a frame, beside the time that the detector takes a frame in all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cli.demo.scrape import Metrics
@@ -81,36 +81,53 @@ def waterfall(
     the end of inference and to the reader.
     """
     known = inside.means_ms
-    before = [name for name in ("batch_wait", "decode", "engine") if name in known]
+    before = [name for name in ("engine", "decode", "batch_wait") if name in known]
     after = [name for name in ("hold", "commit") if name in known]
-    fetched_ms = finished_ms - sum(known[name] for name in before)
-    published_ms = min(acked_ms, max(0.0, fetched_ms))
-    read_ms = visible_ms - finished_ms - sum(known[name] for name in after)
+    inside_ms, fetched_ms = spent(before, known, finished_ms)
+    outside_ms, read_ms = spent(after, known, visible_ms - finished_ms)
+    published_ms = min(acked_ms, fetched_ms)
     lengths: dict[str, float] = {
         "publish": published_ms,
         "fetch": fetched_ms - published_ms,
-        **{name: known[name] for name in before + after},
+        **{name: inside_ms[name] for name in reversed(before)},
+        **outside_ms,
         "read": read_ms,
     }
     stages, at_ms = [], 0.0
     for name, length_ms in lengths.items():
-        length_ms = max(0.0, length_ms)  # means of different sets of frames differ a little
         stages.append(Stage(name=name, starts_ms=at_ms, takes_ms=length_ms))
         at_ms += length_ms
     return stages
 
 
+def spent(
+    names: Sequence[str], known: Mapping[str, float], budget_ms: float
+) -> tuple[dict[str, float], float]:
+    """Return what each stage takes of a known time, in this order, and what is left of it.
+
+    Means of different sets may add up to a little more; and a reader may see a detection before
+    the answer to its commit has come back. What is more than the known time is cut off.
+    """
+    lengths = {}
+    left_ms = max(0.0, budget_ms)
+    for name in names:
+        lengths[name] = min(known[name], left_ms)
+        left_ms -= lengths[name]
+    return lengths, left_ms
+
+
 def work(inside: Inside) -> list[Stage]:
-    """Return what each stage of a saturated detector works for one frame, all from zero."""
+    """Return what each stage of a saturated detector works for one frame, all from zero.
+
+    Of the engine it is the time in which it had at least one batch: two at once count once.
+    """
     images, batches = inside.counts["images_total"], inside.counts["batches_total"]
     if not images or not batches:
         return []
-    per_batch, batch_size = inside.means_ms, images / batches
-    found: dict[str, float] = {
-        name: per_batch[name] / batch_size for name in ("decode", "engine") if name in per_batch
-    }
-    if "engine" not in found:
-        found["engine"] = inside.counts["engine_seconds_total"] / images * 1_000
+    per_batch = inside.means_ms
+    found = {"engine": inside.counts["engine_seconds_total"] / images * 1_000}
+    if "decode" in per_batch:
+        found["decode"] = per_batch["decode"] * batches / images
     if "commit" in per_batch:
         found["commit"] = per_batch["commit"] * inside.counts["transactions_total"] / images
     return [Stage(name=name, starts_ms=0.0, takes_ms=length) for name, length in found.items()]
