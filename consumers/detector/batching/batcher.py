@@ -164,7 +164,7 @@ class Batcher(Generic[T]):
         """Return how large a batch may be: the shortest while the priority tier is active."""
         if self._now >= self._priority_until:
             return pace.size_limit(self._size_max)
-        return pace.engine.size_within(self._priority_wait_s, self._size_max)
+        return pace.size_limit_urgent(self._size_max, self._priority_wait_s)
 
     def _next_group(self, due: list[Group]) -> Group:
         """Return the group of the stream whose turn it is."""

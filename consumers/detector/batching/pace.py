@@ -15,8 +15,10 @@ OUTLIER = 4.0
 """A batch that took more than this many times what was expected counts as this many times."""
 SETTLED = 3.0
 """Weight of the batches from which on there is something to expect."""
-WORTH = 0.02
+DEARER = 0.02
 """By which part a frame's engine time may rise so that a batch is shorter."""
+DEARER_URGENT = 0.5
+"""The same while priority frames come: a third of the throughput."""
 BATCH_S = 0.1
 """How long a batch may take if a larger one would hardly be cheaper a frame."""
 RATE_S = 2.0
@@ -81,13 +83,14 @@ class EngineTime:
             return size_max
         return max(1, int(min((seconds - fixed) / each, size_max)))
 
-    def size_worth(self, size_max: int) -> int:
-        """Return the smallest size that costs hardly more a frame than `size_max` does."""
+    def size_worth(self, size_max: int, *, dearer: float) -> int:
+        """Return the smallest size of which a frame is no `dearer` than in one of `size_max`."""
         fixed = self._fixed_s or 0.0
         if not fixed:
             return 1
         each = (self._mean_s - fixed) / self._mean_size
-        return math.ceil(fixed / ((1 + WORTH) * fixed / size_max + WORTH * each))
+        dear = (1 + dearer) * fixed / size_max + dearer * each
+        return min(math.ceil(fixed / dear), size_max)
 
     @property
     def _mean_size(self) -> float:
@@ -182,10 +185,18 @@ class Pace:
 
     def size_limit(self, size_max: int) -> int:
         """Return how large a batch may be: longer than `BATCH_S` only where size pays."""
+        engine = self.engine
         return max(
-            self.engine.size_within(BATCH_S, size_max),
-            min(self.engine.size_worth(size_max), size_max),
+            engine.size_within(BATCH_S, size_max), engine.size_worth(size_max, dearer=DEARER)
         )
+
+    def size_limit_urgent(self, size_max: int, wait_s: float) -> int:
+        """Return the same while priority frames come, which may have to wait for the batch."""
+        engine = self.engine
+        short = max(
+            engine.size_within(wait_s, size_max), engine.size_worth(size_max, dearer=DEARER_URGENT)
+        )
+        return min(short, self.size_limit(size_max))
 
     @property
     def worth_waiting_for(self) -> float:

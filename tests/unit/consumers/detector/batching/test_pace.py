@@ -59,7 +59,22 @@ def test_a_long_batch_is_made_shorter_only_where_that_costs_no_engine_time() -> 
         sublinear.engine.observe(size, 0.1 + 0.024 * size)
     assert linear.size_limit(8) == 4
     assert sublinear.size_limit(8) == 8
-    assert linear.engine.size_within(0.02, 8) == 1
+
+
+def test_while_priority_frames_come_batches_are_short_but_keep_most_of_the_throughput() -> None:
+    linear, slow, quick = Pace(), Pace(), Pace()
+    for size in (1, 8, 32):
+        linear.engine.observe(size, 0.024 * size)
+        slow.engine.observe(size, 0.025 + 0.001 * size)
+        quick.engine.observe(size, 0.003 + 0.0003 * size)
+    assert linear.size_limit_urgent(32, 0.02) == 1
+    assert quick.size_limit_urgent(32, 0.02) == 32
+    size = slow.size_limit_urgent(32, 0.02)
+    taken, full = slow.engine.seconds(size), slow.engine.seconds(32)
+    assert taken is not None
+    assert full is not None
+    assert taken < 0.75 * full
+    assert taken / size <= 1.5 * full / 32
 
 
 def test_a_frame_is_worth_waiting_for_when_more_come_than_one_in_the_fixed_time() -> None:
