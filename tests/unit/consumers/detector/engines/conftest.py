@@ -32,9 +32,6 @@ def checkpoint(
 
 
 @pytest.fixture(scope="session")
-def onnx_models(
-    tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]
-) -> Callable[[str], Path]:
-    """Return the function that gives a task's checkpoint as ONNX."""
-    cache = tmp_path_factory.mktemp("onnx")
-    return lambda task: exported(str(checkpoint(task)), "onnx", cache)
+def onnx_model(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]) -> Path:
+    """Return the checkpoint for `detect` as ONNX."""
+    return exported(str(checkpoint("detect")), "onnx", tmp_path_factory.mktemp("onnx"))
