@@ -145,6 +145,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             ("capacity/s", _parameter("capacity_per_second")),
             ("each of seven, fps", _parameter("modest_per_second")),
             ("the flood, fps", _parameter("flood_per_second")),
+            ("in its partition", _parameter("share_its_partition")),
             ("seven keep", _share("modest_kept")),
             ("the worst of them", _share("modest_kept_worst")),
             ("the flood keeps", _share("flood_kept")),

@@ -6,6 +6,8 @@ times as much as one of them, and all together for well more than there is.
 
 from collections.abc import AsyncIterator
 
+from aiokafka.partitioner import murmur2
+
 from benchmarks.ground import Site
 from benchmarks.play import MAX_AGE_MS, Heard, playing
 from benchmarks.record import Fields, Measured
@@ -13,11 +15,14 @@ from benchmarks.schedule import cameras
 from wire.usage import Status
 
 MODEST = tuple(f"camera-{number}" for number in range(7))
-FLOOD = "camera-flood"
+FLOOD = "flood-11"
+"""By its name it lies in the same partition as some of the seven, where it can hold them up."""
 FLOOD_TIMES = 20
 """100 frames a second against 5."""
 OF_FAIR_SHARE = 0.8
 """What a modest camera asks for, of an eighth of the capacity."""
+POSITIVE = 0x7FFFFFFF
+"""What Kafka's partitioner keeps of a key's hash."""
 
 
 async def measure(site: Site) -> AsyncIterator[Measured]:
@@ -36,12 +41,21 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         | {
             "capacity_per_second": round(capacity, 1),
             "modest_per_second": round(rates[MODEST[0]], 2),
+            "share_its_partition": len(neighbours(play.ground.target.topics.partitions)),
             "flood_per_second": round(rates[FLOOD], 1),
             "seconds": site.seconds,
             "max_age_ms": MAX_AGE_MS,
         },
         figures=figures(heard, taken) | {"exact": heard.is_exact},
     )
+
+
+def neighbours(partitions: int) -> tuple[str, ...]:
+    """Return the modest cameras that lie in the flood's partition."""
+    places = {
+        stream: (murmur2(stream.encode()) & POSITIVE) % partitions for stream in (*MODEST, FLOOD)
+    }
+    return tuple(stream for stream in MODEST if places[stream] == places[FLOOD])
 
 
 def rates_for(capacity: float) -> dict[str, float]:

@@ -26,7 +26,8 @@ async def follow(
 ) -> list[Step]:
     """Look at a count until it reaches `total`; return its steps.
 
-    Raises `Misconfigured` when it does not in time, and whatever `check` raises meanwhile.
+    Raises `Misconfigured` when it has not grown for `timeout_s`, and whatever `check` raises
+    meanwhile.
     """
     steps: list[Step] = []
     deadline = time.monotonic() + timeout_s
@@ -35,8 +36,9 @@ async def follow(
         seen, now = await count(), time.monotonic()
         if seen > (steps[-1].count if steps else 0):
             steps.append(Step(at_s=now, count=seen))
+            deadline = now + timeout_s
         if now > deadline:
-            raise Misconfigured(f"only {seen} of {total} were done after {timeout_s:.0f} s")
+            raise Misconfigured(f"only {seen} of {total} were done, none for {timeout_s:.0f} s")
         await asyncio.sleep(LOOK_EVERY_S)
     return steps
 

@@ -73,9 +73,13 @@ def test_the_modest_fit_into_their_share_and_all_exceed_the_capacity() -> None:
     assert sum(rates.values()) > 2 * 80.0
 
 
+def test_the_flood_lies_in_the_partition_of_some_of_the_seven_but_not_of_all() -> None:
+    assert 1 <= len(fairness.neighbours(partitions=8)) < len(fairness.MODEST)
+
+
 def test_the_share_that_cameras_keep_is_of_what_they_published() -> None:
     modest = dict.fromkeys((f"camera_{number}" for number in range(6)), (10, 0))
-    load = heard(**modest, camera_6=(8, 2), camera_flood=(50, 150))
+    load = heard(**modest, camera_6=(8, 2), flood_11=(50, 150))
     published = dict.fromkeys(fairness.MODEST, 10) | {fairness.FLOOD: 200}
     found = fairness.figures(load, published)
     assert found["modest_kept"] == round(68 / 70, 4)
