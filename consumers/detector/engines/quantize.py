@@ -36,6 +36,8 @@ def quantize(model: Path, pictures: Path, folder: Path, recipe: str) -> Path:
     """
     if importlib.util.find_spec("nncf") is None:
         raise Rejected("quantising needs NNCF: install framemeter[cpu,int8]")
+    if not model.is_file():
+        raise Rejected(f"{model} cannot be quantised: it is not there")
     command = [sys.executable, "-m", __name__, str(model), str(pictures), str(folder), recipe]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     made = folder / f"{STEM}.xml"
