@@ -19,8 +19,10 @@ PRIORITY_ACTIVE_S = 10.0
 FLOOD_AFTER_S = 1.0
 """How long a stream must ask for more than can be served to count as one that floods."""
 FLOOD_KEPT_S = 0.5
-"""How much of its share, in seconds, a stream keeps waiting that asks for just that share; one
-that asks for k times its share keeps 1 / k of it."""
+"""How much of its share, in seconds, a stream keeps waiting behind its newest frame that asks for
+just that share; one that asks for k times its share keeps 1 / k of it: enough for a short pause."""
+FLOOD_KEPT_MAX = 3
+"""And at most so many frames: their lane has room for few."""
 GROUPS_KNOWN_MAX = 1024
 """How many groups' paces are remembered, unless more wait."""
 
@@ -257,8 +259,10 @@ class Batcher(Generic[T]):
         elif account.over_since is None and line.cost > share * life_s + newest.cost:
             account.over_since = now
         floods = account.over_since is not None and now - account.over_since >= FLOOD_AFTER_S
-        kept_s = min(life_s, FLOOD_KEPT_S / times_share) if floods else life_s
-        return line.surplus(share * kept_s + newest.cost)
+        kept = share * life_s
+        if floods:
+            kept = min(kept, share * FLOOD_KEPT_S / times_share, FLOOD_KEPT_MAX * newest.cost)
+        return line.surplus(kept + newest.cost)
 
     def _remove(self, group: Group, place: Place[T]) -> Queued[T]:
         """Take a frame out; forget an empty group."""

@@ -1,11 +1,12 @@
 """The batcher: one group a batch, full or due, in order, and nothing lost."""
 
+import weakref
 from collections import Counter, defaultdict
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.detector.batching import Queued
+from consumers.detector.batching import Batcher, Queued
 from tests.unit.consumers.detector.batching.frames import (
     GROUPS,
     SIZE_MAX,
@@ -250,3 +251,30 @@ def test_while_the_priority_tier_is_active_batches_are_short() -> None:
         assert batch is not None
         sizes.append(len(batch.items))
     assert sizes == [4, 2, 2, 4]
+
+
+class Picture:
+    """Something that a weak reference can watch."""
+
+
+def test_a_frame_that_has_left_is_not_held_though_it_would_expire_much_later() -> None:
+    made: Batcher[Picture] = Batcher(size_max=SIZE_MAX, wait_s=WAIT_S, capacity=10_000)
+    watched = []
+    for number in range(1000):
+        item = Picture()
+        watched.append(weakref.ref(item))
+        made.put(
+            Queued(
+                group=GROUPS[0],
+                tier=Tier.STANDARD,
+                stream=f"s{number}",
+                queued_at=float(number),
+                expires_at=1e9,
+                item=item,
+            )
+        )
+        del item
+        if number % 10 == 0:
+            while made.take(number + 0.5, ready=lambda _: True) is not None:
+                pass
+    assert sum(picture() is not None for picture in watched) == len(made)

@@ -65,6 +65,19 @@ def test_under_twice_the_load_equal_cameras_get_equal_shares_of_fresh_frames(
     assert percentile(ages_s, 0.99) < 1.0
 
 
+def test_where_large_batches_are_cheap_overload_costs_neither_throughput_nor_freshness() -> None:
+    cameras = [
+        Camera(name=f"s{index}", fps=60, partition=index % 8, phase_s=index * 0.0037, max_age_s=1.0)
+        for index in range(32)
+    ]
+    made: Batcher[Picture] = Batcher(size_max=16, wait_s=0.005, capacity=4096)
+    world = World(made, cameras, each_s=0.0005, fixed_s=0.008)
+    world.run(until_s=6, counted_from_s=4.5)
+    assert sum(map(len, world.numbers.values())) >= 0.95 * 6 * 16 / (0.008 + 16 * 0.0005)
+    ages_s = [age_s for of_one in world.ages_s.values() for age_s in of_one]
+    assert percentile(ages_s, 0.99) < 0.2
+
+
 def test_nothing_is_given_up_while_the_engine_keeps_up() -> None:
     cameras = [
         Camera(name=f"s{index}", fps=4.5, partition=index % 4, phase_s=index * 0.001)
