@@ -7,9 +7,7 @@ has no objects, but the reason.
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -27,7 +25,11 @@ Answer = Objects | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a batch gave; `seconds` is the time of its one call, None when it was repeated."""
+    """What a batch gave, and what it cost: None when its call had to be repeated.
+
+    `seconds` is the time for which it alone delayed what comes after it: from the end of the batch
+    before, when that was still in the engine, else from its own begin.
+    """
 
     answers: tuple[Answer, ...]
     seconds: float | None
@@ -46,6 +48,7 @@ class EngineCalls:
         self._counting = threading.Lock()
         self._running = 0
         self._busy_since = 0.0
+        self._ended_at = 0.0
 
     async def infer(self, engine: Engine, pictures: Batched) -> Answers:
         """Return an answer for each picture; the pictures wait here for a free thread."""
@@ -54,13 +57,16 @@ class EngineCalls:
 
     def _infer(self, engine: Engine, pictures: Batched) -> Answers:
         begun = self._clock.monotonic()
-        with self._busy():
+        self._begin(begun)
+        try:
             parts = self._halving(engine, pictures)
-        seconds = self._clock.monotonic() - begun
-        self._figures.engine_batch_seconds.observe(seconds)
+        finally:
+            now = self._clock.monotonic()
+            alone_s = self._end(begun, now)
+        self._figures.engine_batch_seconds.observe(now - begun)
         return Answers(
             answers=tuple(answer for part in parts for answer in part),
-            seconds=seconds if len(parts) == 1 else None,
+            seconds=alone_s if len(parts) == 1 else None,
         )
 
     def _halving(self, engine: Engine, pictures: Batched) -> list[list[Answer]]:
@@ -85,17 +91,17 @@ class EngineCalls:
         self._figures.images.inc(len(pictures))
         return objects
 
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        """Count the time in which at least one batch is in an engine."""
+    def _begin(self, now: float) -> None:
         with self._counting:
             if self._running == 0:
-                self._busy_since = self._clock.monotonic()
+                self._busy_since = now
             self._running += 1
-        try:
-            yield
-        finally:
-            with self._counting:
-                now = self._clock.monotonic()
-                self._figures.engine_seconds.inc(now - self._busy_since)
-                self._running, self._busy_since = self._running - 1, now
+
+    def _end(self, begun: float, now: float) -> float:
+        """Count the time with at least one batch in an engine; return that of this one alone."""
+        with self._counting:
+            self._figures.engine_seconds.inc(max(now - self._busy_since, 0.0))
+            alone_s = now - max(begun, self._ended_at)
+            self._running -= 1
+            self._busy_since = self._ended_at = now
+        return max(alone_s, 0.0)

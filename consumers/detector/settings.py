@@ -36,7 +36,10 @@ class DetectorSettings(WireSettings):
         description="Batches at work at once: in the engine, decoded for it, or being decoded",
     )
     engine_calls: int = Field(
-        default=1, ge=1, le=8, description="Calls of the engine that run at a time"
+        default=2,
+        ge=1,
+        le=8,
+        description="Calls of the engine at a time: 2 leave no gap between two batches",
     )
     engine_hang_s: float = Field(
         default=60.0,

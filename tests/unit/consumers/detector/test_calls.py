@@ -1,6 +1,8 @@
 """Calls on which an engine fails are repeated in halves; only the picture at fault is lost."""
 
+import asyncio
 import threading
+import time
 
 import numpy as np
 from hypothesis import given, settings
@@ -98,3 +100,24 @@ async def test_the_watchdog_sees_the_call_and_not_what_waits_for_a_thread() -> N
     await calls.infer(Looking(), pictures(count=1))
     assert seen == [1]
     assert not watchdog._calls
+
+
+async def test_of_two_batches_at_a_time_each_counts_only_what_it_adds() -> None:
+    """Two calls of 0.1 s that overlap cost the batches after them no more than they took."""
+    both, figured = threading.Barrier(2), figures()
+
+    class Meeting(MoodyEngine):
+        def infer(self, pictures: Pictures) -> list[Objects]:
+            both.wait(10)
+            time.sleep(0.1)
+            return super().infer(pictures)
+
+    clock = SystemClock()
+    calls = EngineCalls(executor=POOL, watchdog=Watchdog(0), clock=clock, figures=figured)
+    begun = clock.monotonic()
+    done = await asyncio.gather(*(calls.infer(Meeting(), pictures(count=2)) for _ in range(2)))
+    took = clock.monotonic() - begun
+    assert sum(answers.seconds or 0 for answers in done) <= took
+    busy = figured.registry.get_sample_value("framemeter_detector_engine_seconds_total")
+    assert busy is not None
+    assert 0.1 <= busy <= took
