@@ -1,6 +1,7 @@
 """Short files for cameras, cut from the shipped footage: all of one length, none alike."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ APART_FRAMES = 60
 GOP_FRAMES = 50
 CODEC = "libx264"
 RATE = 10
+FRAME = Fraction(1, RATE)
 OPTIONS = {"preset": "veryfast", "crf": "23", "bf": "0", "g": str(GOP_FRAMES)}
 
 
@@ -40,8 +42,8 @@ def _cut(clip: Path, *, first: int, frames: int) -> None:
     with av.open(str(clip), "w", options={"movflags": "+faststart"}) as written:
         pictures = list(islice(_endless(first + frames), first, None))
         stream = _opened(written, like=pictures[0])
-        for picture in pictures:
-            picture.pts = None
+        for number, picture in enumerate(pictures):
+            picture.time_base, picture.pts = FRAME, number
             written.mux(stream.encode(picture))
         written.mux(stream.encode(None))
 

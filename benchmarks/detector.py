@@ -85,7 +85,7 @@ async def _round(site: Site, found: Subject, frames: int, number: int) -> Round:
         speed = await _detect(ground, sight, frames, site.patience_s)
         inside = detector_figures(await ground.metrics("detector"))
     site.say(f"{found.name}, round {number + 1}: Ultralytics' predict, {seconds:.0f} s")
-    predicted = await predict_lists(found, batch_size=bare.batch_size, seconds=seconds)
+    predicted = await predict_lists(found, site.folder, batch_size=bare.batch_size, seconds=seconds)
     seen = sight.seen
     return Round(
         bare=bare,

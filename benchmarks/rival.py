@@ -59,9 +59,11 @@ class Counted:
         )
 
 
-async def predict_lists(found: Subject, *, batch_size: int, seconds: float) -> Predicted:
-    """Give `YOLO.predict` lists of decoded pictures for some time."""
-    return await _alone(_predict_lists, found, batch_size, seconds)
+async def predict_lists(
+    found: Subject, folder: Path, *, batch_size: int, seconds: float
+) -> Predicted:
+    """Give `YOLO.predict` lists of decoded pictures for some time; its settings lie in `folder`."""
+    return await _alone(_predict_lists, found, folder, batch_size, seconds)
 
 
 async def predict_streams(found: Subject, streams: Path, *, openvino: bool) -> Predicted:
@@ -80,8 +82,8 @@ async def _alone(work: Any, *arguments: object) -> Predicted:
         return result
 
 
-def _predict_lists(found: Subject, batch_size: int, seconds: float) -> Predicted:
-    quiet_ultralytics(found.checkpoint.parent)
+def _predict_lists(found: Subject, folder: Path, batch_size: int, seconds: float) -> Predicted:
+    quiet_ultralytics(folder)
     import simplejpeg
 
     pictures = [simplejpeg.decode_jpeg(jpeg, colorspace="BGR") for jpeg in found.packed]

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import pytest
 
-from benchmarks.clips import cut_clips, truncate
+from benchmarks.clips import RATE, cut_clips, truncate
 from benchmarks.pipeline import Played, Round, compare
 from benchmarks.rival import Counted, Predicted
 
@@ -39,6 +39,7 @@ def test_clips_are_of_one_length_and_a_truncated_one_opens_and_is_shorter(tmp_pa
     first, second = cut_clips(tmp_path, 2, frames=12)
     assert [pictures(first), pictures(second)] == [12, 12]
     assert first.read_bytes() != second.read_bytes()
+    assert times(first) == pytest.approx([number / RATE for number in range(12)])
     dead = truncate(first, tmp_path / "dead.mp4", share=0.9)
     assert 0 < pictures(dead) < 12
 
@@ -53,3 +54,9 @@ def pictures(clip: Path) -> int:
             except av.error.FFmpegError:
                 break
     return count
+
+
+def times(clip: Path) -> list[float]:
+    """Return the times (s) at which a file's pictures are to be shown."""
+    with av.open(str(clip)) as container:
+        return [frame.time for frame in container.decode(video=0)]
