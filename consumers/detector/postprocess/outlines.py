@@ -32,8 +32,8 @@ def outline_of(prototypes: Floats, weights: Floats, box: Floats, scale: tuple[in
     `prototypes` [C, rows, columns], `weights` [C]; `scale` is px of the picture per row and column.
     """
     (down, across), (_, rows, columns) = scale, prototypes.shape
-    x1, y1 = max(math.ceil(box[0]), 0), max(math.ceil(box[1]), 0)
-    x2, y2 = min(math.ceil(box[2]), columns * across), min(math.ceil(box[3]), rows * down)
+    x1, y1, x2, y2 = (math.ceil(side) for side in box.tolist())
+    x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, columns * across), min(y2, rows * down)
     if x1 >= x2 or y1 >= y2:
         return ()
     top, left = max(y1 // down - MARGIN, 0), max(x1 // across - MARGIN, 0)
