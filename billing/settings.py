@@ -16,7 +16,7 @@ class BillingSettings(WireSettings):
     )
     redis: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey URL that balances are told to",
+        description="Redis or Valkey URL: balances are told there, results kept there",
     )
     frame_age_max_s: float = Field(
         default=FRAME_AGE_S_MAX,

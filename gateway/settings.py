@@ -27,7 +27,7 @@ class GatewaySettings(WireSettings):
     )
     redis: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey URL that balances are told to",
+        description="Redis or Valkey URL: balances are told there, results kept there",
     )
     pool_size: int = Field(default=10, ge=1, le=200, description="Database connections, at most")
     session_ttl_s: float = Field(

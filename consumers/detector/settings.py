@@ -55,7 +55,7 @@ class DetectorSettings(WireSettings):
     )
     redis: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="URL of the Redis or Valkey that keeps results for cache_window_s",
+        description="Redis or Valkey URL: balances are told there, results kept there",
     )
     decode_threads: int = Field(default=2, ge=1, le=64, description="Threads that decode JPEGs")
     in_flight_max: int = Field(
