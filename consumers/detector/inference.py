@@ -161,6 +161,7 @@ class Inference:
         """Give up in time what waits in vain, while all workers are busy too."""
         while True:
             await asyncio.sleep(SWEEP_S)
+            self._figures.queue_depth.set(len(self._batcher))
             if len(self._batcher):
                 now = self._clock.monotonic()
                 self._expire(self._batcher.expire(now))
