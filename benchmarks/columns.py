@@ -38,8 +38,12 @@ def _model(made: Record) -> str:
     described = made.parameters
     if "model" not in described:  # of a time at which there was one model only
         return "park-n 384x512"
-    note = "" if described["weights"] == "trained" else f", {described['weights']}"
-    return f"{described['model']} {described['height']}x{described['width']}{note}"
+    words = [f"{described['model']} {described['height']}x{described['width']}"]
+    if described["weights"] != "trained":
+        words.append(described["weights"])
+    if described.get("engine_setting", "auto") != "auto":
+        words.append(f"engine {described['engine_setting']}")
+    return ", ".join(words)
 
 
 def _share(name: str) -> Callable[[Record], object]:

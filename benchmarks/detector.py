@@ -57,6 +57,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
             benchmark="detector",
             parameters=found.described()
             | {
+                "engine_setting": site.choice.engine,
                 "frames": frames,
                 "streams": site.choice.streams,
                 "rounds": ROUNDS,

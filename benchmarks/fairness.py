@@ -37,7 +37,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         taken = {stream: play.sight.seen.of_stream[stream].total() for stream in rates}
     yield Measured(
         benchmark="fairness",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {
             "capacity_per_second": round(capacity, 1),
             "modest_per_second": round(rates[MODEST[0]], 2),

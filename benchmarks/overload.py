@@ -37,7 +37,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
             heard = await play.offer(list(schedule(STREAMS, rate=rate, seconds=seconds)))
     yield Measured(
         benchmark="overload",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {
             "overload": OVERLOAD,
             "capacity_per_second": round(capacity, 1),

@@ -73,6 +73,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
     yield Measured(
         benchmark="pipeline",
         parameters=found.described()
+        | {"engine_setting": site.choice.engine}
         | {"cameras": CAMERAS, "frames": CAMERAS * frames, "rounds": ROUNDS},
         figures=compare(rounds)
         | death

@@ -13,6 +13,7 @@ from benchmarks.generator import Generator, Offered, generating
 from benchmarks.ground import START_TIMEOUT_S, Ground, Site, fresh_ground
 from benchmarks.pictures import Reel
 from benchmarks.progress import follow, growth_per_second
+from benchmarks.record import Fields
 from benchmarks.schedule import Due
 from benchmarks.sight import Seen, Sight, watching
 from benchmarks.subject import Subject, subject
@@ -54,6 +55,10 @@ class Play:
     generator: Generator
     sight: Sight
     streams: Sequence[str]
+
+    def described(self) -> Fields:
+        """Return what a record says of the model, and of the engine that was asked for."""
+        return self.subject.described() | {"engine_setting": self.site.choice.engine}
 
     async def capacity(self) -> float:
         """Start the detector on ready frames; return the images that it commits a second."""

@@ -28,7 +28,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         loaded = await play.offer(list(cameras(first | rest, seconds=site.seconds)))
     yield Measured(
         benchmark="priority",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {
             "capacity_per_second": round(capacity, 1),
             "priority_per_second": round(sum(first.values()), 1),

@@ -28,7 +28,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         torn = await play.offer(stalled(even, STALLING, every_s=EVERY_S, for_s=FOR_S))
     yield Measured(
         benchmark="stall",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {
             "capacity_per_second": round(capacity, 1),
             "rate_per_second": round(rate, 1),

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.pictures import CAMERA, packed_pictures
 from benchmarks.random_weights import CONFIDENCE, random_weights
+from benchmarks.record import Fields
 from billing.tariff import size_class_of
 from cli.demo.plan import park_model
 from cli.models import weights_version
@@ -68,7 +69,7 @@ class Subject:
         """Floating-point operations of one picture; None where nobody published them."""
         return gigaflops(self.name, self.height, self.width)
 
-    def described(self) -> dict[str, object]:
+    def described(self) -> Fields:
         """Return what a record says of it."""
         return {
             "model": self.name,

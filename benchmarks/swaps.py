@@ -54,7 +54,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
         swapped = await _swap(play, rate, swaps)
     yield Measured(
         benchmark="swaps",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {
             "swaps": swaps,
             "rate_per_second": round(rate, 1),

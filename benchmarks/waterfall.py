@@ -58,7 +58,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
     PICTURE.write_text(picture, "utf-8")
     yield Measured(
         benchmark="waterfall",
-        parameters=play.subject.described()
+        parameters=play.described()
         | {"load": LOAD, "rate_per_second": round(rate, 1), "seconds": site.seconds},
         figures=figures(way, full, capacity, heard) | {"engine": engine, "exact": heard.is_exact},
     )

@@ -63,6 +63,23 @@ def test_the_share_of_frames_in_time_is_shown() -> None:
     assert "| **no** |" in row
 
 
+def test_a_model_is_shown_with_what_is_unusual_about_it() -> None:
+    park = {"model": "park-n", "height": 384, "width": 512, "weights": "trained"}
+    made_up = {"model": "yolov8s", "height": 640, "width": 640, "weights": "random weights"}
+    figures = {"steady_ms": {"engine": 3.0}, "exact": True}
+    shown = section(
+        [
+            made("waterfall", park | {"engine_setting": "auto"}, figures),
+            made("waterfall", park | {"engine_setting": "fake:24"}, figures),
+            made("waterfall", made_up, figures),
+        ]
+    )
+    assert "| park-n 384x512 |" in shown
+    assert "| park-n 384x512, engine fake:24 |" in shown
+    assert "| yolov8s 640x640, random weights |" in shown
+    assert "| engine 3.0 |" in shown
+
+
 def test_without_records_the_page_says_so() -> None:
     assert section([]) == NOTHING
 
