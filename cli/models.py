@@ -79,7 +79,7 @@ async def register(target: Deployment, specs: tuple[ModelSpec, ...]) -> None:
 
 
 def add(  # noqa: PLR0913  (each one is an option of the command)
-    model: Model,
+    model: Annotated[str, typer.Argument(help="The name that streams use, such as yolov8s.")],
     source: Annotated[
         str, typer.Argument(help="A .pt, .onnx or .xml file, an https URL, or an Ultralytics name.")
     ],

@@ -142,6 +142,8 @@ class Models:
     def _set_canary(self, known: _Model, spec: ModelSpec | None) -> None:
         if spec is None:
             if known.canary is not None:
+                ended = known.canary.spec
+                log.info("canary ended", model=ended.model, version=ended.version)
                 self._close(known.canary)
                 known.canary = None
                 known.active.show()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from wire import balances, detections, frames, models, sessions, streams, usage
+from wire import balances, detections, frames, model_failures, models, sessions, streams, usage
 from wire.slicing import Slices
 
 FILES = Path(__file__).parent / "files"
@@ -101,6 +101,19 @@ STREAM_SLICED = msgspec.structs.replace(STREAM, slices=FRAME_SLICED.slices, moti
 MODEL = models.ModelSpec(
     model="yolov8l", version="2026-02", source="yolov8l.pt", size_class="l", confidence=0.3
 )
+MODEL_CANARY = msgspec.structs.replace(
+    MODEL,
+    source="https://models.example/yolov8l.pt",
+    sha256="0a" * 32,
+    canary=models.Canary(version="2026-03", source="yolov8l-new.pt", percent=10),
+)
+MODEL_FAILURE = model_failures.ModelFailure(
+    model="yolov8l",
+    version="2026-03",
+    reason="it has other classes than the active version",
+    detector="gpu-7/41",
+    at=DETECTED_AT,
+)
 BALANCE = balances.Balance(
     account="city-parks", version=17, available=994_375, held=5_625, receivable=0
 )
@@ -145,6 +158,8 @@ def golden() -> dict[str, bytes]:
         "stream.json": streams.encode(STREAM, at=CAPTURED_AT),
         "stream-sliced.json": streams.encode(STREAM_SLICED, at=CAPTURED_AT),
         "model.json": models.encode(MODEL, at=CAPTURED_AT),
+        "model-canary.json": models.encode(MODEL_CANARY, at=CAPTURED_AT),
+        "model-failure.json": model_failures.encode(MODEL_FAILURE),
         "balance.json": balances.encode(BALANCE, at=DETECTED_AT),
         "alert.json": balances.encode_alert(ALERT, at=DETECTED_AT),
         "session-open.json": msgspec.json.encode(OPEN),

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tests.golden import messages
-from wire import balances, detections, frames, models, sessions, streams, usage
+from wire import balances, detections, frames, model_failures, models, sessions, streams, usage
 
 
 @pytest.mark.parametrize("name", sorted(messages.golden()))
@@ -30,6 +30,8 @@ def test_there_is_no_golden_file_that_nothing_writes() -> None:
         ("stream.json", streams.decode, messages.STREAM),
         ("stream-sliced.json", streams.decode, messages.STREAM_SLICED),
         ("model.json", models.decode, messages.MODEL),
+        ("model-canary.json", models.decode, messages.MODEL_CANARY),
+        ("model-failure.json", model_failures.decode, messages.MODEL_FAILURE),
         ("balance.json", balances.decode, messages.BALANCE),
         ("alert.json", balances.decode_alert, messages.ALERT),
         ("session-open.json", msgspec.json.Decoder(sessions.OpenSession).decode, messages.OPEN),

@@ -12,7 +12,9 @@ import simplejpeg
 
 from samples.catalog import FOOTAGE, PARK_MODEL
 from tests.integration.consumers.floor import SPEC, Floor, now_frame
-from wire.compacted import put
+from wire.compacted import put, snapshot
+from wire.model_failures import decode, key_of
+from wire.models import Canary, takes_canary
 
 pytestmark = pytest.mark.integration
 REPOSITORY = Path(__file__).parents[3]
@@ -56,30 +58,64 @@ async def test_people_in_the_footage_are_found_and_any_kafka_client_can_read_it(
         x1, y1, x2, y2 = people[0]["box"]
         assert 0 <= x1 < x2 <= WIDTH
         assert 0 <= y1 < y2 <= HEIGHT
-
-
-async def test_a_new_version_takes_over_while_frames_flow(floor: Floor) -> None:
-    floor.start()
-    floor.send(*(now_frame(seq) for seq in range(5)))
+    await floor.announce(msgspec.structs.replace(SPEC, version="v2", source="missing.xml"))
+    told: dict[str, bytes] = {}
+    while key_of("park-n", "v2") not in told:
+        told = await snapshot(floor.kafka, floor.topics.models)
+    assert "missing.xml is not there" in decode(told[key_of("park-n", "v2")]).reason
+    await floor.announce(msgspec.structs.replace(SPEC, version="v3", source=source))
+    await floor.until(lambda: '"version": "v3"' in floor.log(), what="the third version")
+    floor.send(now_frame(12, picture=footage(1)[0], height=HEIGHT, width=WIDTH))
     floor.flush()
-    await floor.detected(5)
-    await floor.announce(msgspec.structs.replace(SPEC, version="v2"))
+    found = await floor.detected(13)
+    assert [each.model_version for each in found] == ["v1"] * 12 + ["v3"]
 
-    async def flow() -> int:
-        for seq in range(5, 1000):
-            floor.send(now_frame(seq))
+
+async def test_versions_take_over_while_frames_flow_and_none_is_lost(floor: Floor) -> None:
+    floor.start()
+    versions = [SPEC.version, *(f"v{number}" for number in range(2, 7))]
+    sent = 0
+    for version in versions:
+        await floor.announce(msgspec.structs.replace(SPEC, version=version))
+        for _ in range(500):
+            floor.send(now_frame(sent))
+            sent += 1
             await asyncio.sleep(0.02)
-            if seq % 50 == 0 and '"version": "v2"' in floor.log():
-                floor.send(now_frame(seq + 1))
-                floor.flush()
-                return seq + 2
-        return 1000
+            if f'"version": "{version}"' in floor.log():
+                break
+    floor.send(now_frame(sent))
+    floor.flush()
+    found = await floor.detected(sent + 1)
+    assert [detection.seq for detection in found] == list(range(sent + 1))
+    assert {detection.status.value for detection in found} == {"detected"}
+    seen = [detection.model_version for detection in found]
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (versions[0], versions[-1])
 
-    count = await flow()
-    found = await floor.detected(count)
-    versions = [detection.model_version for detection in found]
-    assert versions == sorted(versions)
-    assert set(versions) == {"v1", "v2"}
+
+async def test_a_canary_gets_its_streams_and_gives_them_back(floor: Floor) -> None:
+    canary = Canary(version="v2", source=SPEC.source, percent=50)
+    spec = msgspec.structs.replace(SPEC, canary=canary)
+    streams = [f"cam{number}" for number in range(8)]
+    theirs = {stream for stream in streams if takes_canary(spec, stream)}
+    assert 0 < len(theirs) < len(streams)
+    floor.start()
+    floor.send(*(now_frame(0, stream=stream) for stream in streams))
+    floor.flush()
+    await floor.detected(8)
+    await floor.announce(spec)
+    await floor.until(lambda: '"version": "v2"' in floor.log(), what="the canary")
+    floor.send(*(now_frame(1, stream=stream) for stream in streams))
+    floor.flush()
+    await floor.detected(16)
+    await floor.announce(SPEC)
+    await floor.until(lambda: "canary ended" in floor.log(), what="the canary's end")
+    floor.send(*(now_frame(2, stream=stream) for stream in streams))
+    floor.flush()
+    found = await floor.detected(24)
+    assert {found.model_version for found in found if found.seq != 1} == {"v1"}
+    second = {each.stream: each.model_version for each in found if each.seq == 1}
+    assert second == {stream: "v2" if stream in theirs else "v1" for stream in streams}
 
 
 async def test_a_model_announced_after_its_first_frames_is_found(floor: Floor) -> None:
