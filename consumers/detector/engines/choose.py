@@ -170,7 +170,9 @@ class EngineLoader:
 
     def _make(self, engine: str, source: str, thresholds: Thresholds) -> Engine:
         """Load a file that the engine takes, converted where it is not the engine's own."""
-        os.environ.setdefault("YOLO_AUTOINSTALL", "false")  # before Ultralytics is imported
+        # Before Ultralytics is imported: nothing is installed, no settings in a home folder.
+        os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+        os.environ.setdefault("YOLO_CONFIG_DIR", str(self.cache_folder.resolve() / "ultralytics"))
         own = Path(source).suffix == TAKES[engine][0]
         if engine == "openvino":
             from consumers.detector.engines.openvino import OpenVinoEngine
