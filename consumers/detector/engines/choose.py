@@ -81,7 +81,7 @@ class EngineLoader:
         """Return the model, loaded; raise `Rejected` when its source cannot be used."""
         if self.kind.startswith("fake"):
             low_ms, high_ms = parse_latency(self.kind)
-            return FakeEngine(low_ms=low_ms, high_ms=high_ms)
+            return FakeEngine(low_ms=low_ms, high_ms=high_ms, task=spec.task)
         source = self.resolve(spec.source, spec.sha256)
         engine = self._engine_of(source)
         if Path(source).suffix not in TAKES[engine]:
