@@ -79,6 +79,7 @@ class Camera:
             dropped = Dropped.STILL if self._is_still(shot) else await self._publish(shot)
             if dropped is not None:
                 self._drop(dropped)
+                await asyncio.sleep(0)  # others go on, however fast pictures are dropped here
         if self._answers:
             await asyncio.wait(self._answers, timeout=DRAIN_WAIT_S_MAX)
 
