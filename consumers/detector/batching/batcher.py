@@ -232,7 +232,7 @@ class Batcher(Generic[T]):
         other_waits = others[other] or waiting.counts[other] > 0
         self._tiers.served(line.tier, cost, other_waits=other_waits)
         self._accounts[line.tier].serve(line.account, cost)
-        line.begun = place.whole
+        line.begun = place.queued.whole
         return self._remove(group, place)
 
     def _count_turns(

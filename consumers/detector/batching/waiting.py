@@ -43,7 +43,7 @@ class Line(Generic[T]):
     count: int = 0
     cost: float = 0.0
     begun: Hashable | None = None
-    """The frame of which a tile was taken last."""
+    """The sliced frame of which a tile was taken last."""
 
     def first(self) -> Place[T]:
         """Return the frame in front; there is one."""

@@ -1,5 +1,6 @@
 """The batcher: one group a batch, full or due, in order, and nothing lost."""
 
+import gc
 import weakref
 from collections import Counter, defaultdict
 
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.detector.batching import Batcher, Queued
+from consumers.detector.batching.waiting import Place
 from tests.unit.consumers.detector.batching.frames import (
     GROUPS,
     SIZE_MAX,
@@ -253,13 +255,19 @@ def test_while_the_priority_tier_is_active_batches_are_short() -> None:
     assert sizes == [4, 2, 2, 4]
 
 
+def test_a_frame_that_would_expire_sooner_does_not_wait_as_long() -> None:
+    made = batcher(queued("s", 0, at=1.0, expires_at=1.002), queued("s", 1, at=1.0))
+    assert made.due_at(ready=lambda _: True) == 1.002
+
+
 class Picture:
     """Something that a weak reference can watch."""
 
 
-def test_a_frame_that_has_left_is_not_held_though_it_would_expire_much_later() -> None:
+def test_what_has_left_is_not_held_though_it_would_expire_much_later() -> None:
     made: Batcher[Picture] = Batcher(size_max=SIZE_MAX, wait_s=WAIT_S, capacity=10_000)
     watched = []
+    gc.collect()
     for number in range(1000):
         item = Picture()
         watched.append(weakref.ref(item))
@@ -274,7 +282,8 @@ def test_a_frame_that_has_left_is_not_held_though_it_would_expire_much_later() -
             )
         )
         del item
-        if number % 10 == 0:
-            while made.take(number + 0.5, ready=lambda _: True) is not None:
-                pass
+        if number % SIZE_MAX == 0 and number > 10:
+            assert made.shed(number + 0.5) == ()
+            assert made.take(number + 0.5, ready=lambda _: True) is not None
     assert sum(picture() is not None for picture in watched) == len(made)
+    assert sum(isinstance(held, Place) for held in gc.get_objects()) < 2 * len(made) + 200

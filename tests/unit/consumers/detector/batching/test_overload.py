@@ -158,6 +158,17 @@ def test_what_can_be_served_in_time_is_not_given_up() -> None:
     assert made.shed(1.0) == ()
 
 
+def test_a_share_of_times_of_load_does_not_outlive_them() -> None:
+    made = under_load(life_s=7.5)
+    made.observe(GROUP, size=1, seconds=0.1)
+    while made.take(2.0, ready=lambda _: True) is not None:
+        pass
+    assert made.take(4.0, ready=lambda _: True) is None
+    for number in range(60):
+        made.put(queued(number, at=4.0, expires_at=6.0))
+    assert made.shed(4.0) == ()
+
+
 def test_nothing_is_given_up_before_the_engine_was_measured() -> None:
     assert under_load(life_s=1.5).shed(1.0) == ()
 

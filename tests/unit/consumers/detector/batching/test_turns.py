@@ -144,3 +144,13 @@ def test_standard_gets_its_eighth_of_the_work_while_both_tiers_wait(
         least = work["u"] - SIZE_MAX * urgent_cost - PRIORITY_RUN_MAX * SIZE_MAX * usual_cost
         most = work["u"] + PRIORITY_RUN_MAX * SIZE_MAX * usual_cost
         assert least <= PRIORITY_RUN_MAX * work["s"] <= most
+
+
+def test_priority_work_that_nobody_waited_for_is_owed_to_nobody() -> None:
+    made = batcher(*(queued("u", number, tier=Tier.PRIORITY) for number in range(40)))
+    drain(made)
+    made.put(queued("s", 0))
+    made.put(queued("u", 40, tier=Tier.PRIORITY))
+    batch = take(made)
+    assert batch is not None
+    assert [stream for stream, _ in batch.items] == ["u", "s"]
