@@ -89,6 +89,8 @@ class NetworkEngine:
     def infer(self, pictures: Batched) -> list[Objects]:
         """Return the objects of each picture."""
         pixels = pictures if isinstance(pictures, torch.Tensor) else self._up(pictures)
+        if not len(pixels):
+            return []
         height, width = pixels.shape[2:]
         objects: list[Objects] = []
         for part in pixels.split(self._network.batch_size_max):

@@ -47,6 +47,7 @@ def test_what_a_decoder_unpacked_is_as_good_as_bytes(
     engine.prepare(*SIZE)
     on_device = torch.from_numpy(small_pictures[..., ::-1].copy()).permute(0, 3, 1, 2)
     assert engine.infer(on_device) == engine.infer(small_pictures)
+    assert engine.infer(on_device[:0]) == []
 
 
 def test_a_batch_larger_than_any_room_is_cut(
