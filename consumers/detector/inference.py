@@ -106,6 +106,7 @@ class Inference:
                 queued_at=piece.queued_at,
                 expires_at=self._clock.monotonic() + frame.max_age_ms / 1000 - age_s,
                 cost=frame.height * frame.width / COST_PIXELS,
+                whole=piece.sheet,
                 item=piece,
             )
         )
