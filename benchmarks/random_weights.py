@@ -21,6 +21,8 @@ OBJECTS = 10
 OBJECTS_MIN = 1
 OBJECTS_MAX = 100
 CONFIDENCE = 0.25
+IOU = 0.7
+"""A model's thresholds unless its spec says others."""
 SEED = 7
 PICTURES = 8
 """How many pictures the network is fitted to."""
@@ -35,9 +37,10 @@ async def random_weights(architecture: str, path: Path, packed: Sequence[bytes])
     Raises `Misconfigured` when Ultralytics knows no such architecture, or no plausible number of
     objects comes about.
     """
+    spread = packed[:: max(1, len(packed) // PICTURES)][:PICTURES]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, _make, architecture, path, packed[:PICTURES])
+        return await loop.run_in_executor(pool, _make, architecture, path, spread)
 
 
 def quiet_ultralytics(folder: Path) -> None:
@@ -117,5 +120,5 @@ def _objects(raw: Any) -> float:
     """Return how many objects a picture are left of the network's raw answer."""
     from ultralytics.utils.nms import non_max_suppression
 
-    kept = non_max_suppression(raw, conf_thres=CONFIDENCE)
+    kept = non_max_suppression(raw, conf_thres=CONFIDENCE, iou_thres=IOU)
     return round(sum(len(boxes) for boxes in kept) / len(kept), 1)
