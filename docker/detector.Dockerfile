@@ -2,6 +2,7 @@
 #     cpu       OpenVINO, no torch (default)
 #     gpu       torch with CUDA, and Ultralytics
 #     cpu,gpu   both: converts a .pt for the first one (docs/containers.md)
+# onnx (ONNX Runtime) and int8 (NNCF) may be added to each.
 
 FROM python:3.11-slim AS build
 WORKDIR /src
@@ -12,8 +13,9 @@ RUN python -m venv --without-pip /opt/venv
 COPY pyproject.toml requirements.lock docker/requirements.py ./
 ARG ENGINE=cpu
 RUN --mount=type=cache,target=/var/cache/pip \
-    python requirements.py --extras "$ENGINE" aiokafka msgspec numpy \
-       prometheus-client pydantic-settings simplejpeg structlog > wanted.txt \
+    python requirements.py --extras "$ENGINE" aiokafka httpx msgspec numpy \
+       opencv-python-headless prometheus-client pydantic-settings redis simplejpeg structlog \
+       > wanted.txt \
     && pip --python /opt/venv/bin/python install --quiet \
        --only-binary :all: --constraint requirements.lock --requirement wanted.txt
 # The import of OpenVINO would report its use to its maker; without this package it does not.

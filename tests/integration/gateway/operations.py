@@ -6,13 +6,13 @@ the pools do not know is any of the texts there are, so a new route is tried wit
 
 import itertools
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from hypothesis import strategies as st
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -84,9 +84,9 @@ class Operation:
             image=self.image,
         )
 
-    def asks(self) -> st.SearchStrategy[Ask]:
-        """Return requests with any values."""
-        return st.tuples(*(st.sampled_from(slot.choices) for slot in self.slots)).map(self.ask)
+    def any_ask(self, chance: random.Random) -> Ask:
+        """Return a request with any values."""
+        return self.ask([chance.choice(slot.choices) for slot in self.slots])
 
     def sweep(self) -> Iterator[Ask]:
         """Return requests in which each place once has each of its values."""
@@ -178,6 +178,9 @@ def choices(name: str, schema: Schema, pools: Pools, schemas: Schema) -> tuple[A
             return (True, False)
         case "null":
             return (None,)
+        case "array" if "prefixItems" in schema:
+            places = (choices(name, each, pools, schemas) for each in schema["prefixItems"])
+            return (tuple(place[0] for place in places), ())
         case "array":
             inner = choices(name, schema["items"], pools, schemas)
             return (tuple(inner[:1]), tuple(inner), ())

@@ -108,7 +108,7 @@ def test_the_detector_installs_all_that_its_code_imports_and_nothing_else(
     requirements: ModuleType,
 ) -> None:
     names = named_dependencies()
-    lines = requirements.chosen(project(), names, ["cpu", "gpu"])
+    lines = requirements.chosen(project(), names, ["cpu", "gpu", "int8", "onnx"])
     lines += [need for name in names for need in requires(name) or [] if "extra ==" not in need]
     installed = {canonical(requirements.name_of(line)) for line in lines}
     providers = {

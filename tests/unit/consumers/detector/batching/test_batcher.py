@@ -286,4 +286,4 @@ def test_what_has_left_is_not_held_though_it_would_expire_much_later() -> None:
             assert made.shed(number + 0.5) == ()
             assert made.take(number + 0.5, ready=lambda _: True) is not None
     assert sum(picture() is not None for picture in watched) == len(made)
-    assert sum(isinstance(held, Place) for held in gc.get_objects()) < 2 * len(made) + 200
+    assert sum(type(held) is Place for held in gc.get_objects()) < 2 * len(made) + 200
