@@ -35,6 +35,23 @@ def test_the_fastest_wins_and_what_failed_says_why(tmp_path: Path) -> None:
     assert "no number" in choice.failed["tensorrt"]
 
 
+@pytest.mark.parametrize(
+    ("openvino", "torch", "chosen"),
+    [((5, 11), (8, 8), "openvino"), ((10, 10), (10.9, 9), "openvino"), ((5, 5), (6, 1), "torch")],
+)
+def test_neither_a_busy_moment_nor_a_hair_s_breadth_decides(
+    tmp_path: Path, openvino: tuple[float, float], torch: tuple[float, float], chosen: str
+) -> None:
+    turns = {"openvino": iter(openvino), "torch": iter(torch)}
+
+    def run(command: list[str], timeout_s: float) -> str:
+        return str(next(turns[command[3]]))
+
+    choice = fastest(task(tmp_path), ("openvino", "torch"), timeout_s=9, run=run)
+    assert choice is not None
+    assert choice.engine == chosen
+
+
 def test_when_none_runs_nothing_is_chosen(tmp_path: Path) -> None:
     def run(command: list[str], timeout_s: float) -> str:
         raise RuntimeError("no")
