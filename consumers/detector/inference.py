@@ -1,10 +1,9 @@
 """The stage between lanes: batches are taken, decoded, run through the engine, handed back.
 
 `batches_ahead` workers do this side by side, so that the next batch is decoded while the engine
-runs, unless the batcher wants one at a time for the priority tier's sake. How many calls of the
-engine run at a time is for `calls.py` to say. The loop, and with it Kafka's heartbeats, never waits
-for a model. Every frame that comes in goes out exactly once, whatever happens; a sliced one when
-its last tile is back or its first one has failed.
+runs; how many calls of the engine run at a time is for `calls.py` to say. The loop, and with it
+Kafka's heartbeats, never waits for a model. Every frame that comes in goes out exactly once,
+whatever happens; a sliced one when its last tile is back or its first one has failed.
 """
 
 import asyncio
@@ -116,9 +115,6 @@ class Inference:
         while True:
             async with self._lock:
                 batch, loaded = await self._next()
-                if self._batcher.goes_alone(batch.group):
-                    await self._process(batch, loaded)
-                    continue
             await self._process(batch, loaded)
 
     async def _next(self) -> tuple[Batch[Piece], Loaded]:

@@ -104,17 +104,6 @@ class Batcher(Generic[T]):
             expired=tuple(queued.item for queued in expired),
         )
 
-    def goes_alone(self, group: Group) -> bool:
-        """Say whether a batch of the group is to end before the next one is taken.
-
-        So it is while the priority tier is active and one frame alone takes the engine longer than
-        `priority_wait_s`: a second batch at work would double what a priority frame waits for.
-        """
-        if self._now >= self._priority_until:
-            return False
-        frame_s = self._pace(group).engine.seconds(1)
-        return frame_s is not None and frame_s > self._priority_wait_s
-
     def observe(self, group: Group, *, size: int, seconds: float) -> None:
         """Learn that the engine took this long for a batch of `size`."""
         self._pace(group).engine.observe(size, seconds)

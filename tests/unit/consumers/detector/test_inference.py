@@ -1,17 +1,11 @@
 """Every frame that goes in comes out exactly once: detected, failed, expired or rejected."""
 
-import time
-
 import numpy as np
-import pytest
 import simplejpeg
 
-from consumers.detector.decode import Pictures
-from consumers.detector.engines.protocol import Objects
 from tests.unit.consumers.detector.bench import SIZE_MAX, at_work, batches, statuses
 from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, picture
 from tests.unit.consumers.detector.scripted import MoodyEngine
-from wire.frames import Tier
 from wire.usage import Status
 
 
@@ -33,33 +27,6 @@ async def test_batches_form_while_the_engine_is_busy() -> None:
             bench.put(frame(seq, captured_at=NOON))
         await bench.ended(3 * SIZE_MAX)
     assert batches(engine) == [SIZE_MAX] * 3
-
-
-class CountingEngine(MoodyEngine):
-    """Takes longer for a frame than a priority frame should wait; counts calls at a time."""
-
-    at_once = 0
-    most = 0
-
-    def infer(self, pictures: Pictures) -> list[Objects]:
-        self.at_once += 1
-        self.most = max(self.most, self.at_once)
-        time.sleep(0.03 * len(pictures))
-        self.at_once -= 1
-        return super().infer(pictures)
-
-
-@pytest.mark.parametrize(("tier", "most"), [(Tier.STANDARD, 2), (Tier.PRIORITY, 1)])
-async def test_a_priority_frame_finds_one_batch_at_work_at_most(tier: Tier, most: int) -> None:
-    engine = CountingEngine()
-    async with at_work(engine) as bench:
-        bench.put(frame(0, captured_at=NOON, tier=tier))
-        await bench.ended(1)  # now the engine's time is known
-        engine.most = 0
-        for seq in range(1, 9):
-            bench.put(frame(seq, captured_at=NOON))
-        await bench.ended(9)
-    assert engine.most == most
 
 
 async def test_one_bad_picture_never_costs_its_neighbours() -> None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.detector.batching import PRIORITY_WAIT_S, Batcher, Queued
+from consumers.detector.batching import Batcher, Queued
 from consumers.detector.batching.waiting import Place
 from tests.unit.consumers.detector.batching.frames import (
     GROUPS,
@@ -253,19 +253,6 @@ def test_while_the_priority_tier_is_active_batches_are_short() -> None:
         assert batch is not None
         sizes.append(len(batch.items))
     assert sizes == [4, 2, 2, 4]
-
-
-def test_a_slow_engine_does_one_batch_at_a_time_while_the_priority_tier_is_active() -> None:
-    made = batcher(queued("s", 0, at=1.0))
-    assert not made.goes_alone(GROUPS[0])
-    made.put(queued("u", 0, tier=Tier.PRIORITY, at=1.0))
-    assert not made.goes_alone(GROUPS[0]), "nothing is known of the engine"
-    made.observe(GROUPS[0], size=1, seconds=PRIORITY_WAIT_S * 2)
-    made.observe(GROUPS[1], size=1, seconds=PRIORITY_WAIT_S / 2)
-    assert made.goes_alone(GROUPS[0])
-    assert not made.goes_alone(GROUPS[1])
-    take(made, 20.0)
-    assert not made.goes_alone(GROUPS[0])
 
 
 def test_a_frame_that_would_expire_sooner_does_not_wait_as_long() -> None:
