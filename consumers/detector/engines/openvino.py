@@ -1,15 +1,17 @@
 """OpenVINO on a CPU: an IR file with the preprocessing built in; no torch at run time.
 
-Compiled once for each height and width, for one picture at a time: fixed shapes run faster than
-open ones, and a CPU gains nothing from batches. The pictures of a batch are shared out over as
-many streams as OpenVINO finds best for the cores, and the objects of one are found while the
-next ones run. bf16 where the CPU computes in it (scores differ from fp32 by at most 0.03).
+Compiled for each height and width, for one picture at a time: fixed shapes run faster than open
+ones, and a CPU gains nothing from batches. The pictures of a batch are shared out over as many
+streams as OpenVINO finds best for the cores, and the objects of one are found while the next ones
+run. A picture that comes alone, while no other is at work, has all cores to itself.
+bf16 where the CPU computes in it (scores differ from fp32 by at most 0.03).
 """
 
 import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,10 @@ class OpenVinoEngine:
         self._head = head_of(path, model)
         self._bf16 = "BF16" in self._core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
         self._int8 = any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
-        self._sizes: dict[tuple[int, int], _Compiled] = {}
+        self._sizes: dict[tuple[int, int], _Prepared] = {}
         self._compiling = threading.Lock()
+        self._counting = threading.Lock()
+        self._at_work = 0
 
     @property
     def name(self) -> str:
@@ -72,16 +76,30 @@ class OpenVinoEngine:
         with self._compiling:
             if (height, width) in self._sizes:
                 return
-            compiled = _Compiled(self._compile(height, width))
-            self._head.check(compiled.shapes, height=height, width=width)
-            self._sizes[height, width] = compiled
-        self.infer(np.full((compiled.ahead, height, width, 3), GREY, dtype=np.uint8))
+            many = _Compiled(self._compile(height, width, "THROUGHPUT"))
+            self._head.check(many.shapes, height=height, width=width)
+            # With one stream there is nothing to gain: it has all cores.
+            alone = _Compiled(self._compile(height, width, "LATENCY")) if many.streams > 1 else many
+            self._sizes[height, width] = _Prepared(many=many, alone=alone)
+        for count in (many.ahead, 1):
+            self.infer(np.full((count, height, width, 3), GREY, dtype=np.uint8))
 
     def infer(self, pictures: Pictures) -> list[Objects]:
         """Return the objects of each picture."""
+        prepared = self._sizes[pictures.shape[1], pictures.shape[2]]
+        with self._counting:
+            is_alone = self._at_work == 0 and len(pictures) == 1
+            self._at_work += 1
+        try:
+            return self._objects(prepared.alone if is_alone else prepared.many, pictures)
+        finally:
+            with self._counting:
+                self._at_work -= 1
+
+    def _objects(self, compiled: "_Compiled", pictures: Pictures) -> list[Objects]:
         height, width = pictures.shape[1:3]
         found: list[Objects] = []
-        for outputs in self._sizes[height, width].answers(pictures):
+        for outputs in compiled.answers(pictures):
             found += objects_for(
                 outputs, head=self._head, height=height, width=width, thresholds=self._thresholds
             )
@@ -93,8 +111,8 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise Rejected(f"{self._path} is not an OpenVINO model: {error}") from error
 
-    def _compile(self, height: int, width: int) -> Any:
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
+    def _compile(self, height: int, width: int, hint: str) -> Any:
+        options: dict[str, Any] = {"PERFORMANCE_HINT": hint}
         if self._threads:
             options["INFERENCE_NUM_THREADS"] = self._threads
         options["INFERENCE_PRECISION_HINT"] = "bf16" if self._bf16 else "f32"
@@ -112,8 +130,9 @@ class _Compiled:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._free: deque[Any] = deque()
-        streams = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self.ahead = AHEAD_PER_STREAM * int(streams)
+        self.streams = int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        """How many pictures run side by side."""
+        self.ahead = AHEAD_PER_STREAM * self.streams
         """How many requests of one batch are under way at most."""
 
     @property
@@ -155,6 +174,14 @@ class _Compiled:
             return self._free.pop()
         except IndexError:
             return self._model.create_infer_request()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What a size is run with: batches over streams, a lone picture over all cores."""
+
+    many: _Compiled
+    alone: _Compiled
 
 
 def with_preprocessing(model: Any) -> Any:
