@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.detector.engines.protocol import Engine, Loader
-from consumers.detector.quiet import giving_way
+from consumers.detector.memory import give_back
 from consumers.detector.selftest import Size, self_test
 from wire.models import ModelSpec
 
@@ -46,17 +46,16 @@ def load_and_test(
 ) -> tuple[Engine, dict[Size, str]]:
     """Return the engine of a version, and the sizes that it cannot take.
 
-    `classes` are those of a version that serves meanwhile, and to which the loading gives way.
-    `lent` is the engine, where another place runs it already: it serves, so nothing may slow it.
+    `classes` are those of a version that serves meanwhile. `lent` is the engine, where another place
+    runs it already. What former versions have left is given back to the system first. The thread
+    keeps its usual priority: a low one would hold Python's lock while the engine's threads have
+    its core, and everything would wait for it.
     """
     if lent is not None:
         return lent, self_test(lent, spec, sizes, classes)
-    if classes is None:
-        engine = loader.load(spec)
-        return engine, self_test(engine, spec, sizes, classes)
-    with giving_way():
-        engine = loader.load(spec)
-        return engine, self_test(engine, spec, sizes, classes)
+    give_back()
+    engine = loader.load(spec)
+    return engine, self_test(engine, spec, sizes, classes)
 
 
 def prepare_sizes(engine: Engine, sizes: frozenset[Size]) -> dict[Size, str]:

@@ -1,0 +1,24 @@
+"""Gives memory that is free back to the system, where the C library can be asked to.
+
+An engine that is let go leaves its weights in the allocator's arenas in pieces; a process that
+swaps models would grow by them.
+"""
+
+import ctypes
+import sys
+from functools import cache
+
+
+def give_back() -> None:
+    """Return what is free. Takes some milliseconds, during which Python goes on in other threads."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "malloc_trim") else None
