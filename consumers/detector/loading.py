@@ -46,10 +46,10 @@ def load_and_test(
 ) -> tuple[Engine, dict[Size, str]]:
     """Return the engine of a version, and the sizes that it cannot take.
 
-    `classes` are those of a version that serves meanwhile. `lent` is the engine, where another place
-    runs it already. What former versions have left is given back to the system first. The thread
-    keeps its usual priority: a low one would hold Python's lock while the engine's threads have
-    its core, and everything would wait for it.
+    `classes` are those of a version that serves meanwhile. `lent` is the engine, where another
+    place runs it already. What former versions have left is given back to the system first. The
+    thread keeps its usual priority: a low one would hold Python's lock while the engine's threads
+    have its core, and everything would wait for it.
     """
     if lent is not None:
         return lent, self_test(lent, spec, sizes, classes)

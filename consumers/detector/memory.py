@@ -10,7 +10,7 @@ from functools import cache
 
 
 def give_back() -> None:
-    """Return what is free. Takes some milliseconds, during which Python goes on in other threads."""
+    """Return what is free: some milliseconds, while Python goes on in other threads."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)
