@@ -53,8 +53,10 @@ with by_status as (
     from usage_hour where account = $1 group by stream, status
 )
 select s.stream, least(sum(s.captured), 9223372036854775807)::int8 as captured,
-    least(sum(greatest(s.published, s.last_seq + 1, upper(s.covered))), 9223372036854775807)::int8
-        as published,
+    -- A renewal also counts frames that were never answered; where a session ended is known better.
+    least(
+        sum(greatest(coalesce(s.last_seq + 1, s.published), upper(s.covered))), 9223372036854775807
+    )::int8 as published,
     least(sum(s.still), 9223372036854775807)::int8 as still,
     array_agg(distinct s.unit_price order by s.unit_price) as unit_prices,
     array(select status from by_status as b where b.stream = s.stream order by status)
