@@ -22,13 +22,14 @@ from benchmarks.ground import Site
 from benchmarks.record import Fields, Measured
 from benchmarks.subject import Subject, subject
 from cli.demo.plan import SCENE_SEEDS
+from cli.quantization.judging import found_of
 from consumers.detector.decode import Pictures
-from consumers.detector.engines.protocol import Engine, Objects
+from consumers.detector.engines.protocol import Engine
 from consumers.detector.engines.quantize import RECIPES, quantize
 from consumers.detector.settings import DetectorSettings
 from pipeline.encode import Letterboxed, letterbox
 from samples.catalog import PARK_MODEL
-from samples.precision import Found, Judged, ap50, mean
+from samples.precision import Judged, ap50, mean
 from samples.scenes import ensure_scene, read_truth
 from samples.stage import Seen as Truth
 from wire.errors import Misconfigured
@@ -152,21 +153,7 @@ def _judged(engine: Engine, found: Subject, scene: Path) -> Iterator[Judged]:
         some = shown[first : first + BATCH]
         answers = engine.infer(np.stack([picture for picture, _ in some]))
         for objects, (_, truth) in zip(answers, some, strict=True):
-            yield Judged(found=_boxes(objects), truth=truth)
-
-
-def _boxes(objects: Objects) -> list[Found]:
-    return [
-        Found(
-            class_id=one.class_id,
-            confidence=one.confidence,
-            x1=one.box[0],
-            y1=one.box[1],
-            x2=one.box[2],
-            y2=one.box[3],
-        )
-        for one in objects
-    ]
+            yield Judged(found=found_of(objects), truth=truth)
 
 
 def _shown(found: Subject, scene: Path, every: int) -> Iterator[tuple[Pictures, list[Placed]]]:

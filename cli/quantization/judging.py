@@ -40,19 +40,21 @@ def findings(engine: Engine, pictures: Pictures) -> list[list[Found]]:
     answers: list[Objects] = []
     for begin in range(0, len(pictures), BATCH):
         answers.extend(engine.infer(pictures[begin : begin + BATCH]))
+    return [found_of(objects) for objects in answers]
+
+
+def found_of(objects: Objects) -> list[Found]:
+    """Return the objects of one picture as AP50 takes them."""
     return [
-        [
-            Found(
-                class_id=one.class_id,
-                confidence=one.confidence,
-                x1=one.box[0],
-                y1=one.box[1],
-                x2=one.box[2],
-                y2=one.box[3],
-            )
-            for one in objects
-        ]
-        for objects in answers
+        Found(
+            class_id=one.class_id,
+            confidence=one.confidence,
+            x1=one.box[0],
+            y1=one.box[1],
+            x2=one.box[2],
+            y2=one.box[3],
+        )
+        for one in objects
     ]
 
 
