@@ -13,8 +13,9 @@ from wire.errors import Rejected
 from wire.models import ModelSpec
 
 Size = tuple[int, int]
-TEST_SIZE: Size = (64, 64)
-"""What is tried when no size is in use yet; every stride of YOLO divides it."""
+TEST_SIZE: Size = (128, 128)
+"""What is tried when no size is in use yet; every stride of YOLO divides it, and it has the 300
+anchors that an exported end-to-end head needs."""
 GREY = 114
 SHOWN_MAX = 5
 

@@ -2,7 +2,8 @@
 
 A process of its own, because torch in the detector's process would cost memory and slow
 OpenVINO down. Needs torch and ultralytics; what it writes needs neither: the IR, and a
-`metadata.json` with the task, the classes and, of a pose model, the shape of its keypoints.
+`metadata.json` with the task, the classes, whether the head is end-to-end and, of a pose model, the
+shape of its keypoints.
 """
 
 import argparse
@@ -18,12 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from consumers.detector.engines.checkpoint_head import settle, traced_px
 from wire.errors import Rejected
 
 TIMEOUT_S = 900
 STEM = "model"
-TRACED_PX = 64
-"""The picture that is sent through the model is this small: quick, and the IR takes any size."""
+EDITION = "2"
+"""Of how it is converted: what an older one left in a cache is not read."""
 
 
 def can_convert() -> bool:
@@ -35,7 +37,7 @@ def cached(source: str, cache: Path) -> Path:
     """Return where the IR of `source`, a file or a name that Ultralytics knows, is kept."""
     path = Path(source)
     content = path.read_bytes() if path.is_file() else source.encode()
-    return cache / hashlib.sha256(content).hexdigest() / f"{STEM}.xml"
+    return cache / f"{hashlib.sha256(content).hexdigest()}-ir{EDITION}" / f"{STEM}.xml"
 
 
 def convert(source: str, cache: Path) -> Path:
@@ -81,16 +83,20 @@ def _export(source: str, scratch: Path) -> Path:
         yolo = YOLO(weights)
         network: Any = yolo.model
         head = network.model[-1]
-        # Of two heads, the one that leaves NMS to us; `nms=False` would take the other.
-        if getattr(head, "end2end", False):
-            head.end2end = False
-        made_by_it = yolo.export(format="openvino", quantize=16, dynamic=True, imgsz=TRACED_PX)
+        end2end = settle(head)
+        side = traced_px(end2end=end2end)
+        made_by_it = yolo.export(format="openvino", quantize=16, dynamic=True, imgsz=side)
         exported = Path(made_by_it).resolve()
     made = scratch / "made"
     made.mkdir()
     for suffix in (".xml", ".bin"):
         shutil.move(next(exported.glob(f"*{suffix}")), made / f"{STEM}{suffix}")
-    facts = {"source": path.name, "task": yolo.task, "classes": list(yolo.names.values())}
+    facts = {
+        "source": path.name,
+        "task": yolo.task,
+        "classes": list(yolo.names.values()),
+        "end2end": end2end,
+    }
     if yolo.task == "pose":
         facts["keypoint_shape"] = list(head.kpt_shape)
     (made / "metadata.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ export the same weights at once.
 """
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from consumers.detector.engines.checkpoint_head import settle, traced_px
 from wire.errors import Rejected
 
 TIMEOUT_S = 1800
@@ -26,13 +28,12 @@ BATCH_SIZE_MAX = 32
 """The most pictures that one run of a TensorRT engine takes."""
 ENGINE_SIDE = 640
 """A TensorRT engine is tuned for squares of this side, and takes sides up to twice as long."""
-TRACE_SIDE = 64
-"""An ONNX export takes any side; it is traced with a small one, which is quicker."""
+EDITION = "2"
+"""Of how it is exported: what an older one left in a cache is not read."""
 OPTIONS: dict[str, dict[str, Any]] = {
-    "onnx": {"dynamic": True, "nms": False, "imgsz": TRACE_SIDE},
+    "onnx": {"dynamic": True},
     "engine": {
         "dynamic": True,
-        "nms": False,
         "quantize": 16,
         "batch": BATCH_SIZE_MAX,
         "imgsz": ENGINE_SIDE,
@@ -57,7 +58,7 @@ def exported(source: str, kind: str, cache: Path, *, fits: str = "") -> Path:
 
     `fits` names what else it holds for, such as a GPU. Raises `Rejected` with the reason.
     """
-    folder = cache / f"{digest_of(source)}-{kind}{fits}"
+    folder = cache / f"{digest_of(source)}-{kind}{EDITION}{fits}"
     target = folder / f"{STEM}{SUFFIXES[kind]}"
     if target.is_file():
         return target
@@ -97,12 +98,11 @@ def _export(kind: str, source: str, scratch: Path) -> Path:
     path = Path(source)
     # It writes beside the weights, and downloads a name into the working folder.
     weights = shutil.copy(path, scratch / "weights.pt") if path.is_file() else source
-    os.chdir(scratch)
-    yolo: Any = YOLO(weights)
-    head = yolo.model.model[-1]
-    if getattr(head, "end2end", False):
-        head.end2end = False  # raw answers: suppression is ours
-    written = yolo.export(format=kind, **OPTIONS[kind])
+    with contextlib.chdir(scratch):
+        yolo: Any = YOLO(weights)
+        side = traced_px(end2end=settle(yolo.model.model[-1]))
+        # Its default leaves suppression to us; `nms=False` would take the one-to-one head.
+        written = Path(yolo.export(format=kind, **{"imgsz": side} | OPTIONS[kind])).resolve()
     made = scratch / "made"
     made.mkdir()
     shutil.move(written, made / f"{STEM}{SUFFIXES[kind]}")

@@ -223,8 +223,12 @@ def head_of(path: Path, model: Any) -> Head:
 def head_from(facts: dict[str, Any]) -> Head:
     """Return the head that `metadata.json` describes; the task is detect when it is not told."""
     shape = facts.get("keypoint_shape")
+    end2end = facts.get("end2end", False)
+    if not isinstance(end2end, bool):
+        raise Rejected('"end2end" must be true or false')
     return Head(
         task=facts.get("task", "detect"),
         names=tuple(str(name) for name in facts["classes"]),
         keypoint_shape=None if shape is None else (int(shape[0]), int(shape[1])),
+        end2end=end2end,
     )

@@ -19,7 +19,7 @@ from consumers.detector.engines.protocol import Batched, Objects, Thresholds
 from consumers.detector.engines.torch_decode import TorchDecoder
 from consumers.detector.engines.torch_network import CLASSIFY, Network, Tensor, Tensors
 from consumers.detector.engines.torch_rooms import PREPARED, RoomMaker, Rooms, Shape, bucket_of
-from consumers.detector.engines.torch_selection import strongest, survivors
+from consumers.detector.engines.torch_selection import confident, strongest, survivors
 from consumers.detector.postprocess import objects_for
 from wire.errors import Rejected
 
@@ -136,7 +136,9 @@ class NetworkEngine:
         room.pixels[:count].copy_(pixels)
         first, *others = (answer[:count] for answer in room.run())
         head = self._network.head
-        if head.task != CLASSIFY:
+        if head.end2end:
+            first = confident(first, self._thresholds.confidence)
+        elif head.task != CLASSIFY:
             first = survivors(
                 first, classes=len(head.names), task=head.task, thresholds=self._thresholds
             )
@@ -146,7 +148,7 @@ class NetworkEngine:
         """Return the answers with the best anchors only: what a room repeats."""
         first, *others = self._network.forward(pixels / 255)
         head = self._network.head
-        if head.task != CLASSIFY:
+        if head.task != CLASSIFY and not head.end2end:
             first = strongest(first, len(head.names))
         return first, *others
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from consumers.detector.engines.checkpoint_head import settle
 from consumers.detector.postprocess import Head
 from wire.errors import Rejected
 from wire.models import TASKS
@@ -60,8 +61,7 @@ def load_network(source: str, *, device: Any) -> Network:
         raise Rejected(f"Ultralytics cannot load {source}: {error}") from error
     if yolo.task not in TASKS:
         raise Rejected(f"{source} is a {yolo.task} model; served are {' '.join(TASKS)}")
-    if getattr(last, "end2end", False):
-        last.end2end = False  # before fusing, which removes the branch that is not used
+    end2end = settle(last)
     network = network.fuse(verbose=False).eval()
     kind, precision = precision_on(device)
     network.to(device=device, dtype=kind, memory_format=torch.channels_last)
@@ -72,6 +72,7 @@ def load_network(source: str, *, device: Any) -> Network:
         task=yolo.task,
         names=tuple(str(name) for name in yolo.names.values()),
         keypoint_shape=(int(shape[0]), int(shape[1])) if shape else None,
+        end2end=end2end,
     )
     return Network(
         forward=lambda pictures: answers_of(network(pictures), head.task),

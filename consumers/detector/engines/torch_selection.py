@@ -13,6 +13,8 @@ from consumers.detector.engines.protocol import Thresholds
 from consumers.detector.postprocess import CANDIDATES_MAX, OBJECTS_MAX
 
 BOX_ROWS = 4
+SCORE = 4
+"""The column of an end-to-end answer."""
 TURNED = "obb"
 AT_ONCE_MAX = 20_000
 """The most boxes of one call of NMS, whose memory grows with their square: 50 MB for these."""
@@ -49,6 +51,15 @@ def survivors(raw: Tensor, *, classes: int, task: str, thresholds: Thresholds) -
     packed = raw.new_zeros((raw.shape[0], raw.shape[1], depth))
     packed[picture, :, place] = rows
     return packed
+
+
+def confident(final: Tensor, confidence: float) -> Tensor:
+    """Return the objects down to the last that is sure enough in any picture.
+
+    `final` is what an end-to-end head answered, [N, objects, columns].
+    """
+    above = (final[:, :, SCORE] > confidence).any(dim=0).nonzero()
+    return final[:, : int(above.max()) + 1 if len(above) else 0]
 
 
 def _kept(rows: Tensor, scores: Tensor, ids: Tensor, picture: Tensor, iou: float) -> Tensor:

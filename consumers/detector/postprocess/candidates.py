@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.detector.postprocess.heads import BOX_ROWS
+from consumers.detector.postprocess.heads import BOX_ROWS, FINAL_COLUMNS
 
 CANDIDATES_MAX = 3000
+OBJECTS_MAX = 300
+SCORE, CLASS = 4, 5
+"""Columns of an end-to-end answer."""
 
 Floats = NDArray[np.float32]
 
@@ -45,10 +48,29 @@ def candidates_of(picture: Floats, classes: int, confidence: float) -> Candidate
     above = np.flatnonzero(scores > confidence)
     order = above[np.argsort(-scores[above], kind="stable")[:CANDIDATES_MAX]]
     rows = picture[:, order].T.astype(np.float32, copy=False)
-    centre, half = rows[:, :2], rows[:, 2:BOX_ROWS] / 2
     return Candidates(
-        boxes=np.concatenate((centre - half, centre + half), axis=1),
+        boxes=_corners(rows[:, :BOX_ROWS]),
         scores=scores[order].astype(np.float32, copy=False),
         classes=rows[:, BOX_ROWS : BOX_ROWS + classes].argmax(axis=1),
         extras=rows[:, BOX_ROWS + classes :],
     )
+
+
+def final_of(picture: Floats, confidence: float, *, turned: bool) -> Candidates:
+    """Return the objects that an end-to-end head found, [objects, 6 + extras]: nothing to drop."""
+    above = np.flatnonzero(picture[:, SCORE] > confidence)
+    order = above[np.argsort(-picture[above, SCORE], kind="stable")[:OBJECTS_MAX]]
+    rows = picture[order].astype(np.float32, copy=False)
+    boxes = rows[:, :BOX_ROWS]
+    return Candidates(
+        boxes=_corners(boxes) if turned else boxes,
+        scores=rows[:, SCORE],
+        classes=rows[:, CLASS].astype(np.intp),
+        extras=rows[:, FINAL_COLUMNS:],
+    )
+
+
+def _corners(boxes: Floats) -> Floats:
+    """Return boxes of centre and size as x1 y1 x2 y2."""
+    centre, half = boxes[:, :2], boxes[:, 2:] / 2
+    return np.concatenate((centre - half, centre + half), axis=1)

@@ -1,6 +1,7 @@
 """What a model's outputs mean: its task, its classes, its keypoints; and whether they fit.
 
-Raw heads only, as Ultralytics exports them with `nms=False` and without `end2end`.
+Raw heads, whose answers are suppressed here, and end-to-end ones, whose answers need none. Exports
+that suppress inside (`nms=True`) are refused: their thresholds cannot be set any more.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from wire.errors import Rejected
 from wire.models import TASKS
 
 BOX_ROWS = 4
+FINAL_COLUMNS = 6
+"""Of an end-to-end head: the box's four, the score, the class."""
 KEYPOINT_DIMENSIONS = (2, 3)
 """A keypoint is x and y, with or without its confidence."""
 
@@ -24,12 +27,18 @@ class Head:
     score for each class, then what the task adds: mask coefficients, keypoints, or an angle.
     Of `segment` the second output is [N, coefficients, rows, columns]: the masks' prototypes.
     Of `classify` the only output is [N, classes].
+
+    An end-to-end head (one-to-one, of YOLO26 and YOLOv10) answers [N, objects, 6 + extras] instead:
+    two corners of a box (of a turned one its centre and size), its score, its class, and the
+    extras, the best score first.
     """
 
     task: str
     names: Sequence[str]
     keypoint_shape: tuple[int, int] | None = None
     """Of `pose`: how many keypoints, and 2 or 3 numbers for each."""
+    end2end: bool = False
+    """Whether the answers are final: nothing is found twice."""
 
     def __post_init__(self) -> None:
         """Raise `Rejected` when the parts do not go together."""
@@ -37,6 +46,8 @@ class Head:
             raise Rejected(f"task {self.task!r} must be one of {' '.join(TASKS)}")
         if not self.names:
             raise Rejected("a model needs at least one class")
+        if self.end2end and self.task == "classify":
+            raise Rejected("a classify model has no end-to-end head: leave end2end out")
         if self.task == "pose":
             shape = self.keypoint_shape
             if shape is None or shape[0] < 1 or shape[1] not in KEYPOINT_DIMENSIONS:
@@ -46,8 +57,11 @@ class Head:
 
     @property
     def rows(self) -> int | None:
-        """Return how many numbers an anchor has; None when the prototypes decide it."""
-        known = BOX_ROWS + len(self.names)
+        """Return how many numbers an anchor, or an object of an end-to-end head, has.
+
+        None when the prototypes decide it.
+        """
+        known = self._known
         if self.task == "segment":
             return None
         if self.task == "pose":
@@ -62,8 +76,14 @@ class Head:
             raise Rejected(
                 f"the model answers {found}, not {self._expected()} as a {self.task} model with"
                 f" {len(self.names)} classes does: correct the task and the classes in"
-                " metadata.json, or export it without NMS (nms=False, end2end=False)"
+                ' metadata.json (with "end2end": true where Ultralytics exported it with'
+                " nms=False), or export it without NMS (nms=None)"
             )
+
+    @property
+    def _known(self) -> int:
+        """Return how many numbers come before what the task adds."""
+        return FINAL_COLUMNS if self.end2end else BOX_ROWS + len(self.names)
 
     def _fits(self, shapes: Sequence[Shape], height: int, width: int) -> bool:
         if len(shapes) != (2 if self.task == "segment" else 1):
@@ -73,20 +93,28 @@ class Head:
             return len(first) == 2 and first[1] == len(self.names)
         if len(first) != 3:
             return False
+        numbers = first[2 if self.end2end else 1]
         if self.task != "segment":
-            return first[1] == self.rows
+            return numbers == self.rows and not self._is_final(first, extras=numbers - self._known)
         second = shapes[1]
         return (
             len(second) == 4
-            and first[1] == BOX_ROWS + len(self.names) + second[1]
+            and numbers == self._known + second[1]
+            and not self._is_final(first, extras=second[1])
             and height % second[2] == 0
             and width % second[3] == 0
         )
 
+    def _is_final(self, first: Shape, *, extras: int) -> bool:
+        """Say whether a raw head's answer is an end-to-end one that happens to have its rows.
+
+        84 objects look like the 84 rows of 80 classes; but no picture has so few anchors.
+        """
+        return not self.end2end and first[2] == FINAL_COLUMNS + extras
+
     def _expected(self) -> str:
-        classes = len(self.names)
         if self.task == "classify":
-            return f"[N, {classes}]"
-        if self.task == "segment":
-            return f"[N, {BOX_ROWS + classes} + coefficients, anchors] and the masks' prototypes"
-        return f"[N, {self.rows}, anchors]"
+            return f"[N, {len(self.names)}]"
+        numbers = f"{self._known} + coefficients" if self.task == "segment" else f"{self.rows}"
+        shape = f"[N, objects, {numbers}]" if self.end2end else f"[N, {numbers}, anchors]"
+        return f"{shape} and the masks' prototypes" if self.task == "segment" else shape

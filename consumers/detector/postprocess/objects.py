@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.detector.engines.protocol import Objects, Thresholds
-from consumers.detector.postprocess.candidates import Candidates, Floats, candidates_of
+from consumers.detector.postprocess.candidates import Candidates, Floats, candidates_of, final_of
 from consumers.detector.postprocess.heads import Head
 from consumers.detector.postprocess.outlines import Outline, outline_of
 from consumers.detector.postprocess.suppression import suppress, suppress_turned
@@ -43,19 +43,25 @@ def objects_for(
         return [_classes(scores, head, height, width) for scores in outputs[0]]
     found = []
     for index, picture in enumerate(outputs[0]):
-        candidates = candidates_of(picture, len(head.names), thresholds.confidence)
+        kept = _kept(picture, head, thresholds)
         if head.task == "obb":
-            kept = suppress_turned(candidates, thresholds.iou)
             found.append(_turned(kept, head, height, width))
-            continue
-        kept = suppress(candidates, thresholds.iou)
-        if head.task == "segment":
+        elif head.task == "segment":
             found.append(_segments(kept, outputs[1][index], head, height, width))
         elif head.task == "pose":
             found.append(_poses(kept, head, height, width))
         else:
             found.append(_report(kept, kept.boxes, head, height, width))
     return found
+
+
+def _kept(picture: Floats, head: Head, thresholds: Thresholds) -> Candidates:
+    """Return what counts of one picture's answers: above the threshold, and each thing once."""
+    turned = head.task == "obb"
+    if head.end2end:
+        return final_of(picture, thresholds.confidence, turned=turned)
+    candidates = candidates_of(picture, len(head.names), thresholds.confidence)
+    return (suppress_turned if turned else suppress)(candidates, thresholds.iou)
 
 
 def _report(

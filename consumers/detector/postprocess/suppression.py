@@ -10,9 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.detector.postprocess.candidates import Candidates, Floats
+from consumers.detector.postprocess.candidates import OBJECTS_MAX, Candidates, Floats
 
-OBJECTS_MAX = 300
 BLOCK = 256
 EPSILON = 1e-7
 

@@ -17,7 +17,7 @@ def test_a_good_engine_passes_and_is_tried_with_two_pictures_a_size() -> None:
 
 
 def test_without_a_size_in_use_a_small_one_is_tried() -> None:
-    with pytest.raises(Rejected, match="64x64"):
+    with pytest.raises(Rejected, match="128x128"):
         self_test(MoodyEngine(bad_size=TEST_SIZE), SPEC, (), None)
 
 

@@ -55,14 +55,20 @@ def save_network(task: str, path: Path, pictures: Any) -> Path:
 
     torch.manual_seed(SEED)
     yolo = YOLO(ARCHITECTURES[task])
-    network: Any = yolo.model
+    fit(task, yolo.model, pictures)
+    yolo.save(str(path))
+    return path
+
+
+def fit(task: str, network: Any, pictures: Any) -> None:
+    """Let a fresh network find something in the pictures."""
+    import torch
+
     batch = torch.from_numpy(pictures[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255
     _fit_normalisation(network, batch)
     if task != "classify":
         _shrink_boxes(network.model[-1])
         _shift_scores(network, batch)
-    yolo.save(str(path))
-    return path
 
 
 def _fit_normalisation(network: Any, batch: Any) -> None:

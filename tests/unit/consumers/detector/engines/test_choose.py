@@ -103,6 +103,18 @@ def test_converted_weights_are_found_by_their_content(tmp_path: Path) -> None:
     assert cached(str(one), tmp_path) != cached(str(other), tmp_path)
 
 
+def test_what_an_older_edition_converted_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing of end-to-end heads, and cut what they find."""
+    digest = hashlib.sha256(b"yolo26n.pt").hexdigest()
+    (tmp_path / digest).mkdir()
+    (tmp_path / digest / "model.xml").touch()
+    monkeypatch.setattr("consumers.detector.engines.convert.can_convert", lambda: False)
+    with pytest.raises(Rejected, match="no torch to convert it"):
+        choose.convert("yolo26n.pt", tmp_path)
+
+
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     path = tmp_path / "model.pt"

@@ -97,6 +97,16 @@ def test_facts_are_read_as_text_and_as_they_are() -> None:
     text = {"task": "pose", "names": "{0: 'person'}", "kpt_shape": "[17, 3]"}
     bare = {"task": "pose", "names": {0: "person"}, "kpt_shape": [17, 3]}
     assert head_of(Path("a.onnx"), text) == head_of(Path("a.engine"), bare)
+    end2end = text | {"end2end": "True"}
+    assert head_of(Path("a.onnx"), end2end) == head_of(Path("a.engine"), bare | {"end2end": True})
+    assert head_of(Path("a.onnx"), end2end).end2end
+    assert not head_of(Path("a.onnx"), text | {"end2end": "False"}).end2end
+
+
+def test_an_export_that_suppresses_inside_is_rejected() -> None:
+    facts = {"task": "detect", "names": "{0: 'person'}", "args": "{'nms': True}"}
+    with pytest.raises(Rejected, match="export it without nms=True"):
+        head_of(Path("other.onnx"), facts)
 
 
 def test_an_engine_is_kept_for_its_gpu_and_release(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,8 @@ def test_a_model_of_another_task_or_other_classes_is_rejected(
         ({"task": "depth", "classes": ["person"]}, "must be one of detect segment"),
         ({"task": "detect", "classes": []}, "at least one class"),
         ({"task": "detect"}, "no list of classes"),
+        ({"classes": ["person"], "end2end": "yes"}, '"end2end" must be true or false'),
+        ({"task": "classify", "classes": ["a"], "end2end": True}, "no end-to-end head"),
     ],
 )
 def test_facts_that_do_not_go_together_are_rejected(

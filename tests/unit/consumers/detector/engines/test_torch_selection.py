@@ -8,7 +8,7 @@ import torch
 
 from consumers.detector.engines import torch_selection
 from consumers.detector.engines.protocol import Objects, Thresholds
-from consumers.detector.engines.torch_selection import strongest, survivors
+from consumers.detector.engines.torch_selection import confident, strongest, survivors
 from consumers.detector.postprocess import OBJECTS_MAX, Head, objects_for
 
 NAMES = ("a", "b", "c")
@@ -75,3 +75,18 @@ def test_pictures_with_nothing_leave_nothing() -> None:
     raw = np.zeros((3, 7, 50), dtype=np.float32)
     assert left("detect", raw).shape == (3, 7, 0)
     assert objects("detect", left("detect", raw)) == [(), (), ()]
+
+
+def test_of_final_answers_only_those_down_to_the_last_sure_one_travel() -> None:
+    final = np.zeros((2, 300, 6), dtype=np.float32)
+    final[0, :3, 4], final[1, :5, 4] = (0.9, 0.4, 0.2), (0.8, 0.7, 0.6, 0.3, 0.25)
+    left = confident(torch.from_numpy(final), THRESHOLDS.confidence).numpy()
+    assert left.shape == (2, 4, 6)
+    head = Head(task="detect", names=NAMES, end2end=True)
+    wanted, found = (
+        objects_for([raw], head=head, height=HEIGHT, width=WIDTH, thresholds=THRESHOLDS)
+        for raw in (final, left)
+    )
+    assert found == wanted
+    assert [len(things) for things in found] == [2, 4]
+    assert confident(torch.from_numpy(final), 0.95).shape == (2, 0, 6)

@@ -13,11 +13,18 @@ from wire.errors import Rejected
 
 NAMES = ("person", "bicycle")
 USUAL = Thresholds(confidence=0.25, iou=0.7)
+_POSE = Head(task="pose", names=NAMES, keypoint_shape=(17, 3), end2end=True)
+_SEGMENT = Head(task="segment", names=NAMES, end2end=True)
 
 
 def raw(*rows: tuple[float, ...]) -> np.ndarray:  # type: ignore[type-arg]
     """Return raw output for one picture from rows (cx, cy, w, h, scores…, extras…)."""
     return np.array(rows, dtype=np.float32).T[None]
+
+
+def final(*rows: tuple[float, ...]) -> np.ndarray:  # type: ignore[type-arg]
+    """Return an end-to-end answer for one picture from rows (box…, score, class, extras…)."""
+    return np.array(rows, dtype=np.float32)[None]
 
 
 def objects(head: Head, *outputs: np.ndarray) -> Objects:  # type: ignore[type-arg]
@@ -75,6 +82,32 @@ def test_turned_boxes_are_suppressed_as_ultralytics_does(iou: float) -> None:
     assert len(kept) < count
 
 
+def test_of_an_end_to_end_head_only_the_confidence_is_asked() -> None:
+    """Corners, score and class: nothing is found twice, so what overlaps is two things."""
+    rows = [(30, 25, 50, 35, 0.9, 1), (30, 25, 50, 35, 0.8, 1), (0, 0, 9, 9, 0.25, 0)]
+    found = objects(Head(task="detect", names=NAMES, end2end=True), final(*rows))
+    assert [(thing.class_name, thing.box) for thing in found] == [
+        ("bicycle", (30.0, 25.0, 50.0, 35.0))
+    ] * 2
+    many = final(*((i, 0, i + 9, 9, 0.9, 0) for i in range(OBJECTS_MAX + 1)))
+    assert len(objects(Head(task="detect", names=NAMES, end2end=True), many)) == OBJECTS_MAX
+
+
+def test_what_a_task_adds_comes_after_the_class_of_an_end_to_end_head() -> None:
+    pose = Head(task="pose", names=NAMES, keypoint_shape=(1, 3), end2end=True)
+    (found,) = objects(pose, final((30, 25, 50, 35, 0.9, 1, 33, 20, 0.1)))
+    assert (found.box, found.keypoints) == ((30.0, 25.0, 50.0, 35.0), ((33.0, 20.0, 0.1),))
+    turned = Head(task="obb", names=NAMES, end2end=True)
+    (found,) = objects(turned, final((48, 32, 20, 10, 0.9, 0, math.pi / 2)))
+    assert found.box == (43.0, 22.0, 53.0, 42.0), "a turned box comes as its centre and size"
+    (found,) = objects(
+        Head(task="segment", names=NAMES, end2end=True),
+        final((30, 25, 50, 35, 0.9, 0, 1.0), (70, 25, 90, 35, 0.8, 0, -1.0)),
+        np.ones((1, 1, 16, 24), dtype=np.float32),
+    )
+    assert set(found.mask) == {(30.0, 25.0), (49.0, 25.0), (49.0, 34.0), (30.0, 34.0)}
+
+
 def test_a_segmented_object_without_a_mask_is_left_out() -> None:
     prototypes = np.ones((1, 1, 16, 24), dtype=np.float32)
     answer = raw((40, 30, 20, 10, 0.9, 0, 1.0), (80, 30, 20, 10, 0.8, 0, -1.0))
@@ -101,6 +134,16 @@ def test_a_classified_picture_has_its_best_classes_as_large_as_it_is() -> None:
         (Head(task="segment", names=NAMES), [(1, 38, 84), (1, 32, 16, 24)], True),
         (Head(task="segment", names=NAMES), [(1, 38, 84)], False),
         (Head(task="segment", names=NAMES), [(1, 38, 84), (1, 32, 15, 24)], False),
+        (Head(task="detect", names=("a",) * 80), [(1, 84, 6)], False),
+        (Head(task="segment", names=NAMES), [(1, 38, 38), (1, 32, 16, 24)], False),
+        (Head(task="detect", names=NAMES, end2end=True), [(1, 300, 6)], True),
+        (Head(task="detect", names=NAMES, end2end=True), [(1, 6, 84)], False),
+        (Head(task="obb", names=NAMES, end2end=True), [(1, 300, 7)], True),
+        (Head(task="obb", names=NAMES, end2end=True), [(1, 300, 6)], False),
+        (_POSE, [(1, 300, 57)], True),
+        (_POSE, [(1, 57, 300)], False),
+        (_SEGMENT, [(1, 300, 38), (1, 32, 16, 24)], True),
+        (_SEGMENT, [(1, 300, 6), (1, 32, 16, 24)], False),
         (Head(task="classify", names=NAMES), [(1, 2)], True),
         (Head(task="classify", names=NAMES), [(1, 2, 1)], False),
     ],
@@ -111,5 +154,5 @@ def test_outputs_fit_or_the_message_says_what_would(
     if fits:
         head.check(shapes, height=64, width=96)
         return
-    with pytest.raises(Rejected, match=f"as a {head.task} model with 2 classes does"):
+    with pytest.raises(Rejected, match=f"as a {head.task} model with {len(head.names)} classes"):
         head.check(shapes, height=64, width=96)
