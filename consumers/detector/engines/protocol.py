@@ -28,7 +28,10 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """Which objects are reported: least confidence (0..1), and overlap (0..1) of duplicates."""
+    """Which objects are reported: least confidence (0..1), and overlap (0..1) of duplicates.
+
+    An end-to-end model finds nothing twice: of it only the confidence is asked.
+    """
 
     confidence: float
     iou: float

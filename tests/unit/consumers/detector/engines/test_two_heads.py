@@ -13,6 +13,7 @@ from consumers.detector.engines.onnx import OnnxEngine
 from consumers.detector.engines.openvino import METADATA, OpenVinoEngine
 from consumers.detector.engines.protocol import Engine
 from consumers.detector.engines.torch import TorchEngine
+from consumers.detector.selftest import self_test
 from tests.unit.consumers.detector.engines.agreement import THRESHOLDS, assert_agreement, predicted
 from tests.unit.consumers.detector.engines.networks import footage, quiet_ultralytics
 from tests.unit.consumers.detector.engines.two_heads import (
@@ -21,6 +22,7 @@ from tests.unit.consumers.detector.engines.two_heads import (
     save_one_to_one,
     save_two_heads,
 )
+from tests.unit.consumers.detector.scripted import SPEC
 from wire.errors import Rejected
 
 SIZE = (128, 160)
@@ -79,6 +81,9 @@ def test_openvino_reads_the_one_to_one_head_as_its_metadata_says(
     engine = OpenVinoEngine(tmp_path / "ir" / "model.xml", THRESHOLDS, threads=0)
     engine._bf16 = False  # the scores of random weights hang on single bits
     assert_as_predicted(engine, path, pictures)
+    assert self_test(engine, SPEC, (), None) == {}, (
+        "it has the size that is tried when none is used"
+    )
     with pytest.raises(Rejected, match=r"does not take 64x64(.|\n)*TopK"):
         engine.prepare(64, 64)
     metadata = tmp_path / "ir" / METADATA
