@@ -108,7 +108,7 @@ class Head:
     def _is_final(self, first: Shape, *, extras: int) -> bool:
         """Say whether a raw head's answer is an end-to-end one that happens to have its rows.
 
-        84 objects look like the 84 rows of 80 classes; but no picture has so few anchors.
+        84 objects look like the 84 rows of 80 classes; but no picture has only 6 anchors.
         """
         return not self.end2end and first[2] == FINAL_COLUMNS + extras
 
