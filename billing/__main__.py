@@ -53,13 +53,18 @@ async def serve(stop: asyncio.Event, settings: BillingSettings) -> None:
     relay = Relay(pool, redis, Kafka.of(settings), topics.balances, SystemClock(), metrics)
     try:
         async with asyncio.TaskGroup() as others:
-            others.create_task(relay.run(stop_relay, wake_relay))
-            others.create_task(sealer.run(stop_relay, pool, metrics))
-            others.create_task(growth.run(stop, pool, SystemClock(), settings.retention()))
-            others.create_task(_deliver_until(stop, settings, pool, metrics))
-            others.create_task(_expire_until(stop, settings, pool, metrics))
+            for work in (
+                relay.run(stop_relay, wake_relay),
+                sealer.run(stop_relay, pool, metrics),
+                growth.run(stop, pool, SystemClock(), settings.retention()),
+                _deliver_until(stop, settings, pool, metrics),
+                _expire_until(stop, settings, pool, metrics),
+            ):
+                others.create_task(process.or_stop_all(work, stop=stop))
             try:
-                await _bill_until(stop, settings, pool, metrics, wake_relay)
+                await process.or_stop_all(
+                    _bill_until(stop, settings, pool, metrics, wake_relay), stop=stop
+                )
             finally:
                 stop_relay.set()
                 wake_relay.set()

@@ -37,6 +37,7 @@ from wire.kafka import (
     KafkaError,
     TopicPartition,
 )
+from wire.process import event_or_timeout
 
 log = structlog.stdlib.get_logger("billing.biller")
 
@@ -133,9 +134,7 @@ class Biller(ConsumerRebalanceListener):  # type: ignore[misc]
         where the claim ended meanwhile, it is the first batch.
         """
         self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), IDLE_WAIT_S)
-        except TimeoutError:
+        if not await event_or_timeout(self._wake, IDLE_WAIT_S):
             claiming = self._protocol.in_phase(Phase.CLAIMING)
             if claiming:
                 await self._read(claiming, 1, 0)

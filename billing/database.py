@@ -4,6 +4,7 @@ Pools act as `Role.SERVICE`, which cannot change what is append-only, whoever lo
 `in_transaction` promises that its work runs whole or not at all, that deadlocks and
 serialisation failures are tried again, and that a database that is away shows as `Retryable`.
 After a `Retryable` it is not known whether the work was committed: callers' work is repeatable.
+A task that is cancelled ends as cancelled, whatever its connection says about that.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that broke in the middle of something
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
@@ -175,4 +177,8 @@ async def _named_errors() -> AsyncIterator[None]:
     except _AWAY as error:
         if isinstance(error, ValueError):  # the driver's word for an argument that cannot be
             raise
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A rollback or a release behind the cancellation failed, and its error hides that one.
+            raise asyncio.CancelledError from error
         raise Retryable(f"PostgreSQL does not answer: {error or type(error).__name__}") from error

@@ -24,8 +24,4 @@ async def leading(pool: "asyncpg.Pool[Any]", lock: int) -> AsyncIterator[Any | N
         if not await connection.fetchval(sql("relay.lead"), lock):
             yield None
             return
-        try:
-            yield connection
-        finally:
-            if not connection.is_closed():
-                await connection.execute(sql("relay.follow"), lock)
+        yield connection  # the pool gives up a returned connection's locks, PostgreSQL a lost one's

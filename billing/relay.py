@@ -26,7 +26,7 @@ from wire.clock import Clock
 from wire.cloudevents import STRUCTURED_HEADERS
 from wire.errors import Retryable
 from wire.kafka import Kafka, KafkaError
-from wire.process import wait_or_stop
+from wire.process import event_or_timeout, wait_or_stop
 
 log = structlog.stdlib.get_logger("billing.relay")
 
@@ -153,7 +153,7 @@ class Relay:
             while not stop.is_set():
                 wake.clear()
                 if await self._step(connection, producer) < ROWS_MAX:
-                    await _wait(wake, POLL_S)
+                    await event_or_timeout(wake, POLL_S)
             await self._step(connection, producer)
         finally:
             await _stop_producer(producer)
@@ -224,13 +224,6 @@ async def _bounded(work: Any) -> Any:
         return await asyncio.wait_for(work, KAFKA_WAIT_S)
     except (KafkaError, OSError, TimeoutError) as error:
         raise Retryable(f"Kafka does not answer: {error or type(error).__name__}") from error
-
-
-async def _wait(wake: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(wake.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def _stop_producer(producer: Any) -> None:

@@ -22,6 +22,7 @@ from pipeline.sources import Shot, VideoSource
 from pipeline.trouble import Trouble
 from wire.clock import Clock
 from wire.errors import FramemeterError, InsufficientTokens, Rejected, Retryable, SessionOver
+from wire.process import wait_or_stop
 from wire.slicing import picture_size
 from wire.streams import Pace, StreamSpec
 
@@ -192,11 +193,7 @@ class Camera:
                 return Dropped.REFUSED
 
     async def _stops_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        return await wait_or_stop(self._stopping, seconds)
 
     def _drop(self, reason: Dropped, count: int = 1) -> None:
         self._studio.metrics.drop(self._spec.stream, reason, count)

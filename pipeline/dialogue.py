@@ -7,6 +7,7 @@ from pipeline.funding import Funding
 from pipeline.ports import SessionsPort
 from wire.clock import Clock
 from wire.errors import FramemeterError, Retryable
+from wire.process import event_or_timeout
 from wire.sessions import Grant, OpenSession
 
 
@@ -66,10 +67,7 @@ class Dialogue:
     async def change(self, wait_s: float) -> None:
         """Wait until something happened, or a moment."""
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait_s)
-        except TimeoutError:
-            return
+        await event_or_timeout(self._changed, wait_s)
 
     def hang_up(self) -> None:
         """Ask nothing more; what is being asked stays unanswered."""

@@ -70,13 +70,33 @@ def _ask_to_stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     loop.remove_signal_handler(signal.SIGINT)
 
 
-async def wait_or_stop(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait for `seconds` or until `stop` is set; say whether it is set."""
+async def event_or_timeout(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for `seconds` (None: for ever) or until `event` is set; say whether it is set."""
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        # Not `wait_for`: up to Python 3.11 it forgets a cancellation that comes with the event.
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     return True
+
+
+async def wait_or_stop(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait for `seconds` or until `stop` is set; say whether it is set."""
+    return await event_or_timeout(stop, seconds)
+
+
+async def or_stop_all(work: Awaitable[None], *, stop: asyncio.Event) -> None:
+    """Run `work`, one of several that live and die together: if it fails, `stop` them all.
+
+    A task group also cancels the others; but a cancellation can get lost in somebody's clean-up,
+    and a process of which a part is dead must not go on.
+    """
+    try:
+        await work
+    except BaseException:
+        stop.set()
+        raise
 
 
 async def retry_until_stop(

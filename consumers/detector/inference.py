@@ -22,6 +22,7 @@ from consumers.detector.recalling import Ended, Recalling
 from consumers.detector.results import Recall, Results
 from consumers.detector.unpacking import Unpacking
 from wire.clock import Clock
+from wire.process import event_or_timeout
 from wire.usage import Status
 
 SWEEP_S = 0.1
@@ -153,10 +154,7 @@ class Inference:
         wait_s = None if due is None else max(due - self._clock.monotonic(), 0.0)
         if wait_s is None and len(self._batcher):
             wait_s = SWEEP_S
-        try:
-            await asyncio.wait_for(self._news.wait(), wait_s)
-        except TimeoutError:
-            return
+        await event_or_timeout(self._news, wait_s)
 
     async def _sweep(self) -> None:
         """Give up in time what waits in vain, while all workers are busy too."""

@@ -30,6 +30,7 @@ from consumers.detector.selftest import Size
 from consumers.detector.weights import is_url
 from wire.errors import Rejected, Retryable
 from wire.models import ModelSpec
+from wire.process import event_or_timeout
 
 SIZES_MAX = 32
 """How many picture sizes one model is compiled for."""
@@ -165,10 +166,7 @@ class Place:
 
     async def _wait(self, seconds: float) -> None:
         """Wait before the next attempt, or until another version is wanted."""
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        await event_or_timeout(self._news, seconds)
 
     async def _load(self) -> bool:
         """Load, test and warm the wanted version, then swap; return False to be tried again."""

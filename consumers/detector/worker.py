@@ -18,7 +18,7 @@ from wire.kafka import (
     KafkaError,
     TopicPartition,
 )
-from wire.process import retry_until_stop
+from wire.process import event_or_timeout, retry_until_stop
 
 SHARE_MIN = 64
 POLL_MS = 100
@@ -87,7 +87,7 @@ class Worker:
             ready = lanes.ready()
             asked = [source for source in ready if lanes.in_flight(source) <= share // 2]
             if ready and not asked:
-                await _event_or_timeout(room, ROOM_WAIT_S)
+                await event_or_timeout(room, ROOM_WAIT_S)
                 continue
             timeout_ms = POLL_MS if len(asked) == len(ready) else POLL_BESIDE_FULL_MS
             batches = await consumer.getmany(*asked, timeout_ms=timeout_ms, max_records=share // 2)
@@ -163,10 +163,3 @@ async def _bounded(ending: Awaitable[object], seconds: float, what: str) -> None
         await asyncio.wait_for(ending, seconds)
     except (TimeoutError, KafkaError, OSError) as error:
         log.warning("did not end in order", what=what, seconds=seconds, reason=repr(error))
-
-
-async def _event_or_timeout(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

@@ -53,7 +53,9 @@ async def check_equations(system: System) -> None:
     assert bills, "nothing was billed"
     assert [frame for frame, times in ids.items() if times > 1] == []
     for bill in bills:
-        assert bill.published == sum(bill.frames.values()), bill
+        ended = sum(bill.frames.values())
+        seen = sorted(str(event["id"]) for event in detections if event["subject"] == bill.stream)
+        assert bill.published == ended, (bill, await system.sessions(bill.stream), seen)
     assert sum(bill.published for bill in bills) == len(ids)
     assert amounts["charged"] == sum(bill.charged_millitokens for bill in bills)
     detected = sum(bill.frames.get("detected", 0) for bill in bills)

@@ -155,6 +155,20 @@ class System:
         async with await open_pool(self.target.postgres, size_max=1) as pool:
             return list(await stream_bill(pool, ACCOUNT))
 
+    async def sessions(self, stream: str) -> list[dict[str, object]]:
+        """Return the sessions of a stream as the ledger has them, to be looked at."""
+        connection = await asyncpg.connect(self.target.postgres)
+        try:
+            rows = await connection.fetch(
+                "select epoch, state, close_reason, last_seq, in_doubt, published, granted_frames,"
+                " covered::text, opened_at, closed_at, expires_at"
+                " from session where stream = $1 order by epoch",
+                stream,
+            )
+        finally:
+            await connection.close()
+        return [dict(row) for row in rows]
+
     async def amounts(self) -> dict[str, int]:
         """Return the account's amounts, read with SQL of our own."""
         connection = await asyncpg.connect(self.target.postgres)

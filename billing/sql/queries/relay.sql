@@ -1,9 +1,6 @@
 -- name: lead
 select pg_try_advisory_lock($1);
 
--- name: follow
-select pg_advisory_unlock($1);
-
 -- name: take
 select id, account, version, available, held, receivable from outbox order by id limit $1;
 

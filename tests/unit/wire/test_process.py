@@ -1,6 +1,7 @@
 """A process stops when it is told to, and says in one line what is wrong with its settings."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
@@ -9,11 +10,19 @@ from collections.abc import Callable
 import pytest
 
 from wire.errors import Misconfigured, Rejected, Retryable
-from wire.process import read_settings, retry_until_stop, run, wait_or_stop
+from wire.process import (
+    event_or_timeout,
+    or_stop_all,
+    read_settings,
+    retry_until_stop,
+    run,
+    wait_or_stop,
+)
 from wire.settings import WireSettings
 
 WAITS = """
 import asyncio
+import contextlib
 from wire.process import run
 
 async def main(stop):
@@ -163,3 +172,41 @@ async def test_what_cannot_help_is_not_tried_again() -> None:
 
     with pytest.raises(Misconfigured):
         await retry_until_stop(attempt, stop=asyncio.Event(), what="a thing")
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2])
+async def test_a_cancellation_that_comes_with_the_event_is_not_lost(rounds: int) -> None:
+    event = asyncio.Event()
+    task = asyncio.create_task(event_or_timeout(event, 60))
+    await asyncio.sleep(0.001)
+    event.set()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    was_waiting = task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled() == was_waiting
+
+
+async def test_an_event_is_told_from_a_timeout() -> None:
+    event = asyncio.Event()
+    assert not await event_or_timeout(event, 0.001)
+    event.set()
+    assert await event_or_timeout(event, 60)
+
+
+async def test_what_fails_stops_those_that_ignore_a_cancellation() -> None:
+    stop = asyncio.Event()
+
+    async def deaf() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await stop.wait()
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("broken")
+
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(or_stop_all(deaf(), stop=stop))
+            group.create_task(or_stop_all(failing(), stop=stop))
