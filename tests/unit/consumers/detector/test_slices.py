@@ -136,4 +136,6 @@ async def test_a_swap_between_the_tiles_leaves_one_version_in_the_frame() -> Non
         new = bench.loader.engines["v2"]
     assert statuses(outcomes) == ["detected"]
     assert outcomes[0].version == "v2"
-    assert (sum(batches(old)), sum(batches(new))) == (8, 12)
+    assert sum(batches(old)) == 8
+    # Four more where an old batch comes back behind the first new one, and takes its place.
+    assert sum(batches(new)) in (12, 16)
