@@ -157,7 +157,7 @@ class Fleet:
         for spec in steps.start:
             self._start(spec)
         await asyncio.gather(
-            *(self._stop(stream, "stream removed or moved") for stream in steps.stop),
+            *(self._stop(each, "stream removed or moved", patient=True) for each in steps.stop),
             *(self._watches[spec.stream].amend(spec) for spec in steps.amend),
             *(self._restart(spec, share) for spec in steps.restart),
         )
@@ -166,17 +166,18 @@ class Fleet:
         self._watches[spec.stream] = Watch(spec, self._studio, self._line_of)
         log.info("stream started", stream=spec.stream, source=shown(spec.source), fps=spec.fps)
 
-    async def _stop(self, stream: str, reason: str) -> None:
+    async def _stop(self, stream: str, reason: str, *, patient: bool) -> None:
         watch = self._watches.pop(stream)
-        await watch.stop(reason)
+        await watch.stop(reason, patient=patient)
 
     async def _restart(self, spec: StreamSpec, share: int) -> None:
-        await self._stop(spec.stream, "stream changed")
+        await self._stop(spec.stream, "stream changed", patient=True)
         if share == self._share:
             self._start(spec)
 
     async def _stop_all(self, reason: str) -> None:
-        await asyncio.gather(*(self._stop(stream, reason) for stream in list(self._watches)))
+        stops = (self._stop(stream, reason, patient=False) for stream in list(self._watches))
+        await asyncio.gather(*stops)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -25,6 +25,8 @@ __all__ = ["Contract", "FramesPort", "Line", "Paused", "SessionsPort", "Submissi
 
 DRAIN_WAIT_S_MAX = 2.0
 CLOSE_WAIT_S_MAX = 1.5
+CLOSE_PATIENCE_S = 5.0
+"""The same where neither a process nor other producers wait for it: many may end at once."""
 TICK_S_LEAST = 0.1
 TICK_S_MOST = 1.0
 log = structlog.stdlib.get_logger("pipeline.line")
@@ -213,29 +215,29 @@ class Line:
         """End the present session as `close` does; publish nothing until `resume`."""
         self._paused = True
         self._funding.end(reason)
-        await self._finish()
+        await self._finish(CLOSE_WAIT_S_MAX)
 
     def resume(self) -> None:
         """Publish again, in a new session."""
         self._paused = False
 
-    async def close(self, reason: str) -> None:
+    async def close(self, reason: str, *, patient: bool = False) -> None:
         """Publish no more, wait for the answers, then tell the gateway what was published.
 
         Bounded: what is unanswered after `DRAIN_WAIT_S_MAX` is in doubt, and a gateway that is
-        still away after `CLOSE_WAIT_S_MAX` will see the session expire.
+        still away after `CLOSE_WAIT_S_MAX` (`CLOSE_PATIENCE_S`) will see the session expire.
         """
         self._funding.stop(reason)
-        await self._finish()
+        await self._finish(CLOSE_PATIENCE_S if patient else CLOSE_WAIT_S_MAX)
         self._dialogue.hang_up()
 
-    async def _finish(self) -> None:
+    async def _finish(self, close_wait_s: float) -> None:
         """1. Wait for the answers. 2. The rest is in doubt. 3. Tell the gateway."""
         self._dialogue.wake()
         await self.drain(DRAIN_WAIT_S_MAX)
         self._funding.abandon()
         try:
-            async with asyncio.timeout(CLOSE_WAIT_S_MAX):
+            async with asyncio.timeout(close_wait_s):
                 while self._funding.closing_due:
                     self._dialogue.step()
                     await self._dialogue.change(TICK_S_LEAST)

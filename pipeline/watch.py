@@ -45,11 +45,11 @@ class Watch:
         """Publish again."""
         self._line.resume()
 
-    async def stop(self, reason: str) -> None:
+    async def stop(self, reason: str, *, patient: bool) -> None:
         """Stop within a few seconds, and tell the gateway what was published."""
         await self._stop_camera()
         self._keeping.cancel()
-        await self._line.close(reason)
+        await self._line.close(reason, patient=patient)
         log.info("stream stopped", stream=self.spec.stream, reason=reason)
 
     def _open_line(self) -> None:
@@ -69,7 +69,7 @@ class Watch:
         if camera.stopped:
             return
         self._keeping.cancel()
-        await self._line.close("ended")
+        await self._line.close("ended", patient=True)
         log.info("the source has ended", stream=self.spec.stream)
 
     async def _stop_camera(self) -> None:

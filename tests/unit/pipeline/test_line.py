@@ -241,6 +241,21 @@ async def test_close_is_bounded_when_the_gateway_is_away(monkeypatch: pytest.Mon
     assert bench.sessions.epochs("gate")[0].closed is None
 
 
+async def test_a_patient_close_reaches_a_gateway_that_was_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.line.CLOSE_WAIT_S_MAX", 0.0)
+    bench = Bench()
+    await bench.publish()
+    bench.sessions.away = True
+    closing = asyncio.create_task(bench.line.close("removed", patient=True))
+    await asyncio.sleep(0.05)
+    bench.sessions.away = False
+    bench.clock.advance(10)
+    await closing
+    assert bench.sessions.epochs("gate")[0].closed is not None
+
+
 async def test_the_balance_of_the_latest_grant_is_known() -> None:
     bench = Bench()
     assert bench.line.unit_price is None
