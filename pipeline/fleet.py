@@ -23,6 +23,7 @@ from wire.kafka import (
     KafkaError,
     TopicPartition,
 )
+from wire.memory import give_back
 from wire.process import retry_until_stop
 from wire.streams import StreamSpec
 from wire.topics import Topics
@@ -161,6 +162,8 @@ class Fleet:
             *(self._watches[spec.stream].amend(spec) for spec in steps.amend),
             *(self._restart(spec, share) for spec in steps.restart),
         )
+        if steps.stop or steps.restart:
+            await asyncio.to_thread(give_back)  # what decoders leave behind
 
     def _start(self, spec: StreamSpec) -> None:
         self._watches[spec.stream] = Watch(spec, self._studio, self._line_of)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.detector.engines.protocol import Engine, Loader
-from consumers.detector.memory import give_back
 from consumers.detector.selftest import Size, self_test
+from wire.memory import give_back
 from wire.models import ModelSpec
 
 

@@ -1,7 +1,7 @@
 """Gives memory that is free back to the system, where the C library can be asked to.
 
-An engine that is let go leaves its weights in the allocator's arenas in pieces; a process that
-swaps models would grow by them.
+What was allocated in pieces or in threads of its own (an engine's weights, a camera's decoder)
+stays in the allocator's arenas when it is let go: a process that changes models or cameras grows.
 """
 
 import ctypes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.detector.memory import give_back
+from wire.memory import give_back
 
 PIECE = 64 * 1024
 """Below what the allocator asks the system for by itself."""
