@@ -1,5 +1,6 @@
 """What the cameras show: a moving gradient, so small that decoding it costs nothing."""
 
+import os
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ def draw_clip(path: Path) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".new{path.suffix}")
+    fresh = path.with_suffix(f".{os.getpid()}{path.suffix}")  # jobs may draw it at once
     with av.open(str(fresh), "w") as container:
         stream = container.add_stream("mpeg4", rate=FPS)
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
