@@ -16,6 +16,7 @@ SEED ?=
 demo: $(VENV)/.demo
 	$(BIN)/framemeter demo $(ARGS)
 
+# In the order of the files, so that the long acceptance tests come first and both cores end together.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 

@@ -7,7 +7,7 @@ import pytest
 
 from consumers.detector.engines.protocol import Objects, Thresholds
 from consumers.detector.postprocess import OBJECTS_MAX, Head, objects_for
-from consumers.detector.postprocess.candidates import Candidates
+from consumers.detector.postprocess.candidates import Candidates, Floats
 from consumers.detector.postprocess.suppression import BLOCK, suppress_turned
 from wire.errors import Rejected
 
@@ -17,12 +17,12 @@ _POSE = Head(task="pose", names=NAMES, keypoint_shape=(17, 3), end2end=True)
 _SEGMENT = Head(task="segment", names=NAMES, end2end=True)
 
 
-def raw(*rows: tuple[float, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def raw(*rows: tuple[float, ...]) -> Floats:
     """Return raw output for one picture from rows (cx, cy, w, h, scores…, extras…)."""
     return np.array(rows, dtype=np.float32).T[None]
 
 
-def final(*rows: tuple[float, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def final(*rows: tuple[float, ...]) -> Floats:
     """Return an end-to-end answer for one picture from rows (box…, score, class, extras…)."""
     return np.array(rows, dtype=np.float32)[None]
 
