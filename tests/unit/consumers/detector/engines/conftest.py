@@ -10,6 +10,16 @@ from consumers.detector.engines.export import exported
 from tests.unit.consumers.detector.engines.networks import footage, quiet_ultralytics, save_network
 
 
+@pytest.fixture
+def torch_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch compute in float32 on any CPU: scores of random weights hang on single bits."""
+    import torch
+
+    from consumers.detector.engines import torch_network
+
+    monkeypatch.setattr(torch_network, "precision_on", lambda device: (torch.float32, "fp32"))
+
+
 @pytest.fixture(scope="session")
 def small_pictures() -> Any:
     """Four frames of the real footage, [4, 96, 128, 3] BGR."""

@@ -13,6 +13,7 @@ from tests.unit.consumers.detector.engines.agreement import THRESHOLDS, assert_a
 from tests.unit.consumers.detector.engines.networks import ARCHITECTURES, SIZE, footage
 from wire.errors import Rejected
 
+pytestmark = pytest.mark.usefixtures("torch_in_float32")
 Checkpoint = Callable[[str], Path]
 
 

@@ -27,6 +27,7 @@ from wire.errors import Rejected
 
 SIZE = (128, 160)
 """Room for the 300 objects that an exported one-to-one head gives."""
+pytestmark = pytest.mark.usefixtures("torch_in_float32")
 Checkpoint = Callable[[str, bool], Path]
 
 
