@@ -67,6 +67,8 @@ class Inference:
         self._figures = figures
         self._news = news
         self._lock = asyncio.Lock()
+        self._workers = 0
+        self._at_work = 0
 
     def put(self, work: Work) -> None:
         """Queue a frame; `work.finish` is called once, unless `drop` takes it out."""
@@ -86,6 +88,7 @@ class Inference:
 
     async def run(self, *, workers: int) -> None:
         """Process batches until cancelled."""
+        self._workers = workers
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work())
@@ -116,7 +119,12 @@ class Inference:
         while True:
             async with self._lock:
                 batch, loaded = await self._next()
-            await self._process(batch, loaded)
+            self._at_work += 1
+            try:
+                await self._process(batch, loaded)
+            finally:
+                self._at_work -= 1
+                self._news.set()  # who waits is not the last one any more
 
     async def _next(self) -> tuple[Batch[Piece], Loaded]:
         """Wait for a batch of a model that is ready."""
@@ -125,7 +133,7 @@ class Inference:
             self._end_hopeless()
             now = self._clock.monotonic()
             self._shed(now)
-            batch = self._batcher.take(now, ready=self._is_ready)
+            batch = self._batcher.take(now, ready=self._is_ready, last=self._is_last)
             if batch is None:
                 await self._pause()
                 continue
@@ -136,6 +144,11 @@ class Inference:
                 waits_s = [now - piece.queued_at for piece in batch.items]
                 self._figures.taken(waits_s, left=len(self._batcher))
                 return batch, loaded
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether all workers but one are busy; a single one is kept for nobody."""
+        return 1 < self._workers == self._at_work + 1
 
     def _is_ready(self, group: Group) -> bool:
         return isinstance(self._models.answer(group), Loaded)
@@ -150,7 +163,7 @@ class Inference:
 
     async def _pause(self) -> None:
         """Wait for a frame, a model, or the time at which a batch is due."""
-        due = self._batcher.due_at(ready=self._is_ready)
+        due = self._batcher.due_at(ready=self._is_ready, last=self._is_last)
         wait_s = None if due is None else max(due - self._clock.monotonic(), 0.0)
         if wait_s is None and len(self._batcher):
             wait_s = SWEEP_S

@@ -1,16 +1,19 @@
 """When the finished frames of a lane are committed: fresh ones at once, a backlog in bunches. Pure.
 
-A transaction costs about the same for one frame as for many. So what has ended is held for a part
-of the age that it has already: nobody notices a twentieth of a second on a frame that is half a
-second old. Bounds: a frame younger than `FRESH_S` is not held; no frame is held for more than a
-tenth of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a quarter of the time that it has left;
-nothing is held when `BUNCH_MAX` are ready or nothing else of the lane is on its way.
+A transaction costs about the same for one frame as for many, and the processor time of several
+of the demo's inferences. So what was detected is held for a part of the age that it has already,
+and what was not (and nobody waits for) a while. Bounds: a frame younger than `FRESH_S` is not
+held; none is held for more than `AGE_SHARE` of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a
+quarter of the time that it has left; one that was lost is held for `HOLD_S_MAX`. Nothing is held
+when `BUNCH_MAX` are ready, and nothing detected when nothing else of the lane is on its way.
 """
 
 from typing import Generic, TypeVar
 
-FRESH_S = 0.3
-AGE_SHARE = 0.1
+from wire.frames import Tier
+
+FRESH_S = 0.1
+AGE_SHARE = {Tier.PRIORITY: 0.1, Tier.STANDARD: 0.25}
 LEFT_SHARE = 0.25
 HOLD_S_MAX = 0.5
 HOLD_S_LAST = 0.03
@@ -23,12 +26,12 @@ NEVER = float("inf")
 T = TypeVar("T")
 
 
-def hold_s(*, age_s: float, max_age_s: float) -> float:
-    """Return how long a frame that ended at this age may wait for others."""
+def hold_s(*, age_s: float, max_age_s: float, tier: Tier) -> float:
+    """Return how long a frame that was detected at this age may wait for others."""
     if age_s < FRESH_S:
         return 0.0
     left_s = max((max_age_s - age_s) * LEFT_SHARE, HOLD_S_LAST)
-    return min(age_s * AGE_SHARE, left_s, HOLD_S_MAX)
+    return min(age_s * AGE_SHARE[tier], left_s, HOLD_S_MAX)
 
 
 class Pace(Generic[T]):
@@ -37,6 +40,7 @@ class Pace(Generic[T]):
     def __init__(self) -> None:
         self._held: dict[int, T] = {}
         self._due_at = NEVER
+        self._is_awaited = False
 
     def __len__(self) -> int:
         """Return how many are held."""
@@ -47,17 +51,25 @@ class Pace(Generic[T]):
         """When the held ones are to be reported; infinite when there are none."""
         return self._due_at
 
-    def add(self, offset: int, item: T, *, due_at: float) -> None:
-        """Hold one that ended, at most until `due_at` (monotonic s)."""
+    def add(self, offset: int, item: T, *, due_at: float, awaited: bool = True) -> None:
+        """Hold one that ended, at most until `due_at` (monotonic s).
+
+        One that is not `awaited` is held until then, though nothing else is on its way.
+        """
         assert offset not in self._held, f"offset {offset} ended twice"
         self._held[offset] = item
         self._due_at = min(self._due_at, due_at)
+        self._is_awaited |= awaited
 
     def is_due(self, now: float, *, others: int) -> bool:
         """Say whether to report now; `others` of the lane are on their way and not held."""
         if not self._held:
             return False
-        return others <= 0 or len(self._held) >= BUNCH_MAX or self._due_at <= now
+        return (
+            (others <= 0 and self._is_awaited)
+            or len(self._held) >= BUNCH_MAX
+            or self._due_at <= now
+        )
 
     def take(self) -> list[tuple[int, T]]:
         """Return all, the last offset first.
@@ -73,3 +85,4 @@ class Pace(Generic[T]):
         """Forget what is held: the lane begins anew."""
         self._held.clear()
         self._due_at = NEVER
+        self._is_awaited = False

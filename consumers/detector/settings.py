@@ -33,7 +33,10 @@ class DetectorSettings(WireSettings):
         default=2,
         ge=1,
         le=16,
-        description="Batches at work at once: in the engine, decoded for it, or being decoded",
+        description=(
+            "Batches at work at once: in the engine, decoded for it, or being decoded; while"
+            " priority frames come, one place is kept for them"
+        ),
     )
     engine_calls: int = Field(
         default=2,
@@ -62,5 +65,7 @@ class DetectorSettings(WireSettings):
         default=512,
         ge=64,
         le=65_536,
-        description="Frames that are taken and not yet committed, at most",
+        description=(
+            "Frames that are taken and not yet committed, at most, beside 64 of each partition"
+        ),
     )

@@ -1,12 +1,13 @@
 """The consume loop: a member of the group, its lanes, and messages from one to the other.
 
-Promises that no lane holds more than its share of messages (so that a lane with a backlog
-starves no other and memory is bounded), and that a lost group membership or a broker's absence
+Promises that every lane may hold `SHARE_MIN` messages, whatever the others hold, and all together
+`in_flight_max` more (so that a lane with a backlog starves no other, a camera that floods does not
+hold its lane up, and memory is bounded), and that a lost group membership or a broker's absence
 is answered by beginning anew, with nothing lost or doubled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 
 import structlog
 
@@ -21,6 +22,7 @@ from wire.kafka import (
 from wire.process import event_or_timeout, retry_until_stop
 
 SHARE_MIN = 64
+POLL_RECORDS = SHARE_MIN // 2
 POLL_MS = 100
 POLL_BESIDE_FULL_MS = 25
 """While a lane is full, ask the others only briefly: it may have room again at any moment. It has
@@ -34,7 +36,16 @@ log = structlog.stdlib.get_logger("consumers.detector.worker")
 
 def capacity(*, in_flight_max: int, partitions: int) -> int:
     """Return the most messages that all lanes of one process can hold."""
-    return max(in_flight_max, 2 * partitions * SHARE_MIN)
+    return in_flight_max + 2 * partitions * SHARE_MIN
+
+
+def room_of(*, in_flight: int, of_all: int, in_flight_max: int) -> int:
+    """Return how many more messages a lane may be given, of which `POLL_RECORDS` come at once.
+
+    What others leave of `in_flight_max` it may have, but never more than half of all.
+    """
+    lent = in_flight_max // 2 if of_all + POLL_RECORDS <= in_flight_max else 0
+    return max(SHARE_MIN, lent) - in_flight
 
 
 class Worker:
@@ -83,31 +94,41 @@ class Worker:
         room = self._around.room
         while True:
             room.clear()
-            share = max(SHARE_MIN, self._in_flight_max // max(1, lanes.count))
             ready = lanes.ready()
-            asked = [source for source in ready if lanes.in_flight(source) <= share // 2]
+            asked = self._asked(lanes, ready)
             if ready and not asked:
                 await event_or_timeout(room, ROOM_WAIT_S)
                 continue
             timeout_ms = POLL_MS if len(asked) == len(ready) else POLL_BESIDE_FULL_MS
-            batches = await consumer.getmany(*asked, timeout_ms=timeout_ms, max_records=share // 2)
+            batches = await consumer.getmany(
+                *asked, timeout_ms=timeout_ms, max_records=POLL_RECORDS
+            )
             for source, records in batches.items():
                 lanes.fetched(source, records)  # no await since getmany returned
             await asyncio.sleep(0)
 
+    def _asked(self, lanes: "Lanes", ready: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Return the lanes that have room for what a poll may bring."""
+        held = {source: lanes.in_flight(source) for source in ready}
+        of_all = sum(held.values())
+        return [
+            source
+            for source, in_flight in held.items()
+            if room_of(in_flight=in_flight, of_all=of_all, in_flight_max=self._in_flight_max)
+            >= POLL_RECORDS
+        ]
+
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
-    """The lanes of the partitions that the group has given to us."""
+    """The lanes of the partitions that the group has given to us.
+
+    It has no `__len__`, for aiokafka skips a false listener.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, around: Surroundings) -> None:
         self._consumer = consumer
         self._around = around
         self._lanes: dict[TopicPartition, LaneShell] = {}
-
-    @property
-    def count(self) -> int:
-        """How many partitions are ours; no `__len__`, for aiokafka skips a false listener."""
-        return len(self._lanes)
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Start the lanes. A plain function that returns at once: no heartbeat runs meanwhile."""

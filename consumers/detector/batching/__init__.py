@@ -21,8 +21,9 @@ and one frame of each. A stream's frames of one group and tier leave in the orde
 **Tiers.** Priority first. While both wait, standard gets at least 1 in `PRIORITY_RUN_MAX` + 1 of
 the work, less at most `PRIORITY_RUN_MAX` of its own batches and one of priority. Within 10 s of
 a priority frame a batch takes at most `priority_wait_s`, or is of the smallest size that costs at
-most half as much more a frame than `size_max` (where time grows with the size alone: one frame).
-So a priority frame waits for the k batches that it finds at work k times the longer of these.
+most half as much more a frame than `size_max` (where time grows with the size alone: one frame),
+and the `last` free engine takes only groups with priority frames. So a priority frame finds one
+free, or waits for the k batches at work, k times the longer of these.
 
 **Giving up.** `expired` has reached its maximum age and takes nobody's place. `shed` gives up what
 its stream's share cannot serve before its maximum age: the share is measured (what a stream that

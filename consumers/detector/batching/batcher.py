@@ -13,7 +13,7 @@ from consumers.detector.batching.turns import Accounts, Tiers
 from consumers.detector.batching.waiting import Line, Place, Waiting
 from wire.frames import Tier
 
-PRIORITY_WAIT_S = 0.02
+PRIORITY_WAIT_S = 0.01
 PRIORITY_ACTIVE_S = 10.0
 """How long after a priority frame the tier counts as active."""
 FLOOD_AFTER_S = 1.0
@@ -79,10 +79,11 @@ class Batcher(Generic[T]):
         if queued.tier is Tier.PRIORITY:
             self._priority_until = now + PRIORITY_ACTIVE_S
 
-    def take(self, now: float, *, ready: Ready) -> Batch[T] | None:
+    def take(self, now: float, *, ready: Ready, last: bool = False) -> Batch[T] | None:
         """Return the next batch of a group that `ready` admits, None when none is full or due.
 
         To be called when an engine is free: that nothing is due then means that there is no load.
+        `last` says that it is the last free one, which is kept for the priority tier.
         """
         self._now = max(self._now, now)
         ready_groups = [group for group in self._groups if ready(group)]
@@ -90,6 +91,8 @@ class Batcher(Generic[T]):
         if not due:
             for accounts in self._accounts.values():
                 accounts.share.idle(now)
+        due = [group for group in due if self._may_go(group, last=last)]
+        if not due:
             return None
         group = self._next_group(due)
         waiting = self._groups[group]
@@ -124,9 +127,19 @@ class Batcher(Generic[T]):
                     given_up.append(self._remove(place.queued.group, place).item)
         return tuple(given_up)
 
-    def due_at(self, *, ready: Ready) -> float | None:
-        """Return when the first batch is due (in the past when one is full); None without any."""
-        return min((self._due_at(group) for group in self._groups if ready(group)), default=None)
+    def due_at(self, *, ready: Ready, last: bool = False) -> float | None:
+        """Return when the first batch is due (in the past when one is full); None without any.
+
+        `ready` and `last` as of `take`; what waits for another engine is not due.
+        """
+        return min(
+            (
+                self._due_at(group)
+                for group in self._groups
+                if ready(group) and self._may_go(group, last=last)
+            ),
+            default=None,
+        )
 
     def expire(self, now: float) -> tuple[T, ...]:
         """Take out what has become too old, in all groups, whether they are ready or not."""
@@ -164,9 +177,18 @@ class Batcher(Generic[T]):
 
     def _size_limit(self, pace: Pace) -> int:
         """Return how large a batch may be: the shortest while the priority tier is active."""
-        if self._now >= self._priority_until:
+        if not self._is_priority_active:
             return pace.size_limit(self._size_max)
         return pace.size_limit_urgent(self._size_max, self._priority_wait_s)
+
+    @property
+    def _is_priority_active(self) -> bool:
+        return self._now < self._priority_until
+
+    def _may_go(self, group: Group, *, last: bool) -> bool:
+        """Say whether a group may have the engine that is free."""
+        kept = last and self._is_priority_active
+        return not kept or self._groups[group].counts[Tier.PRIORITY] > 0
 
     def _next_group(self, due: list[Group]) -> Group:
         """Return the group of the stream whose turn it is."""

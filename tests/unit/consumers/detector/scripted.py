@@ -48,6 +48,18 @@ class MoodyEngine(FakeEngine):
 
 
 @dataclass
+class GatedEngine(MoodyEngine):
+    """Answers when `gate` is set."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def infer(self, pictures: Pictures) -> list[Objects]:
+        found = super().infer(pictures)
+        assert self.gate.wait(10)
+        return found
+
+
+@dataclass
 class ScriptedLoader:
     """Answers with an engine by version; holds a load until `gate` is set."""
 

@@ -1,11 +1,15 @@
 """Every frame that goes in comes out exactly once: detected, failed, expired or rejected."""
 
+import asyncio
+
 import numpy as np
 import simplejpeg
 
+from consumers.detector.inference import SWEEP_S
 from tests.unit.consumers.detector.bench import SIZE_MAX, at_work, batches, statuses
 from tests.unit.consumers.detector.made import HEIGHT, NOON, WIDTH, frame, picture
-from tests.unit.consumers.detector.scripted import MoodyEngine
+from tests.unit.consumers.detector.scripted import GatedEngine, MoodyEngine
+from wire.frames import Tier
 from wire.usage import Status
 
 
@@ -27,6 +31,26 @@ async def test_batches_form_while_the_engine_is_busy() -> None:
             bench.put(frame(seq, captured_at=NOON))
         await bench.ended(3 * SIZE_MAX)
     assert batches(engine) == [SIZE_MAX] * 3
+
+
+async def test_a_worker_is_kept_for_the_priority_tier_while_it_is_used() -> None:
+    engine = GatedEngine()
+    engine.gate.set()
+    async with at_work(engine) as bench:
+        bench.put(frame(0, captured_at=NOON, tier=Tier.PRIORITY))
+        await bench.ended(1)
+        engine.gate.clear()
+        engine.calls.clear()
+        for seq in range(1, 20):
+            bench.put(frame(seq, captured_at=NOON))
+        await asyncio.sleep(2 * SWEEP_S)
+        assert len(engine.calls) == 1, "the other worker is kept"
+        bench.put(frame(20, captured_at=NOON, tier=Tier.PRIORITY))
+        await asyncio.sleep(2 * SWEEP_S)
+        assert len(engine.calls) == 2
+        engine.gate.set()
+        outcomes = await bench.ended(21)
+    assert {outcome.status for outcome in outcomes} == {Status.DETECTED}
 
 
 async def test_one_bad_picture_never_costs_its_neighbours() -> None:

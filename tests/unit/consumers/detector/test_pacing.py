@@ -1,5 +1,6 @@
 """Fresh frames are never held, a backlog only within its bounds, and bunches come out whole."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,23 +15,44 @@ from consumers.detector.pacing import (
     Pace,
     hold_s,
 )
+from wire.frames import Tier
 
 ages = st.floats(-5, 700)
 limits = st.floats(0.001, 600)
+tiers = st.sampled_from(Tier)
 
 
-@given(ages, limits)
-def test_no_frame_is_held_longer_than_any_of_its_bounds(age_s: float, max_age_s: float) -> None:
-    held = hold_s(age_s=age_s, max_age_s=max_age_s)
+@given(ages, limits, tiers)
+def test_no_frame_is_held_longer_than_any_of_its_bounds(
+    age_s: float, max_age_s: float, tier: Tier
+) -> None:
+    held = hold_s(age_s=age_s, max_age_s=max_age_s, tier=tier)
     assert 0 <= held <= HOLD_S_MAX
-    assert held <= max(0, age_s) * AGE_SHARE
+    assert held <= max(0, age_s) * AGE_SHARE[tier]
     assert held <= max(HOLD_S_LAST, max_age_s - age_s)
     if age_s < FRESH_S:
         assert held == 0
 
 
 def test_an_old_backlog_is_held_as_long_as_may_be() -> None:
-    assert hold_s(age_s=30, max_age_s=600) == HOLD_S_MAX
+    assert hold_s(age_s=30, max_age_s=600, tier=Tier.STANDARD) == HOLD_S_MAX
+
+
+def test_a_frame_of_the_priority_tier_is_held_less() -> None:
+    assert hold_s(age_s=0.4, max_age_s=9, tier=Tier.PRIORITY) == pytest.approx(0.04)
+    assert hold_s(age_s=0.4, max_age_s=9, tier=Tier.STANDARD) == pytest.approx(0.1)
+
+
+def test_what_nobody_waits_for_is_held_until_it_is_due_though_alone() -> None:
+    pace: Pace[str] = Pace()
+    pace.add(1, "expired", due_at=10.0, awaited=False)
+    assert not pace.is_due(9.9, others=0)
+    assert pace.is_due(10.0, others=0)
+    pace.add(2, "detected", due_at=20.0)
+    assert pace.is_due(0.0, others=0)
+    assert [offset for offset, _ in pace.take()] == [2, 1]
+    pace.add(3, "expired", due_at=30.0, awaited=False)
+    assert not pace.is_due(0.0, others=0), "what was taken is not asked any more"
 
 
 def test_what_is_alone_or_due_or_many_is_reported() -> None:

@@ -3,7 +3,14 @@
 import pytest
 
 from consumers.detector.batching import Batcher, Group, Queued
-from tests.unit.consumers.detector.batching.world import GROUP, Camera, Picture, World, percentile
+from tests.unit.consumers.detector.batching.world import (
+    DECODE_S,
+    GROUP,
+    Camera,
+    Picture,
+    World,
+    percentile,
+)
 from wire.frames import Tier
 
 CAPACITY = 42.0
@@ -105,7 +112,7 @@ def test_a_stream_of_large_pictures_gets_no_more_engine_time_than_one_of_small_o
     assert sum(work.values()) >= 0.97 * 40 * CAPACITY
 
 
-def test_a_priority_frame_waits_for_no_more_than_two_short_batches() -> None:
+def test_a_priority_frame_waits_for_no_more_than_one_short_batch() -> None:
     urgent = Camera(name="urgent", fps=4, tier=Tier.PRIORITY, phase_s=0.011)
     usual = [
         Camera(name=f"s{index}", fps=10.5, partition=1 + index, phase_s=index * 0.027)
@@ -114,8 +121,10 @@ def test_a_priority_frame_waits_for_no_more_than_two_short_batches() -> None:
     idle = percentile(run([urgent]).ages_s["urgent"], 0.99)
     loaded = run([urgent, *usual])
     assert loaded.kept("urgent") == 1
-    assert percentile(loaded.ages_s["urgent"], 0.99) <= idle + 2 / CAPACITY + 0.001
-    assert sum(map(len, loaded.ages_s.values())) >= 0.98 * 30 * CAPACITY
+    assert percentile(loaded.ages_s["urgent"], 0.99) <= idle + 1 / CAPACITY + 0.001
+    # Standard frames are not decoded ahead meanwhile, so the engine is idle that long.
+    one_by_one = 1 / (1 / CAPACITY + DECODE_S)
+    assert sum(map(len, loaded.ages_s.values())) >= 0.98 * 30 * one_by_one
 
 
 def queued(number: int, *, at: float, expires_at: float, whole: int | None = None) -> Queued[int]:

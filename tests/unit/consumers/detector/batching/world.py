@@ -71,7 +71,7 @@ class World:
         self.given_up: Counter[str] = Counter()
         self._batcher = batcher
         self._each_s, self._fixed_s = each_s, fixed_s
-        self._free = batches_ahead
+        self._workers = self._free = batches_ahead
         self._engine_free_s = 0.0
         self._now = 0.0
         self._from_s = 0.0
@@ -139,9 +139,10 @@ class World:
         """Let every free worker take a batch; come back when one is due."""
         while self._free:
             self._give_up(self._batcher.shed(self._now))
-            batch = self._batcher.take(self._now, ready=lambda _: True)
+            last = self._workers > 1 and self._free == 1
+            batch = self._batcher.take(self._now, ready=lambda _: True, last=last)
             if batch is None:
-                due_s = self._batcher.due_at(ready=lambda _: True)
+                due_s = self._batcher.due_at(ready=lambda _: True, last=last)
                 if due_s is not None:
                     self._at(max(due_s, self._now), self._work)
                 return
