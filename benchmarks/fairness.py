@@ -21,6 +21,8 @@ FLOOD_TIMES = 20
 """100 frames a second against 5."""
 OF_FAIR_SHARE = 0.8
 """What a modest camera asks for, of an eighth of the capacity."""
+TIMES = OF_FAIR_SHARE * (len(MODEST) + FLOOD_TIMES) / (len(MODEST) + 1)
+"""What all ask for together, of the capacity."""
 POSITIVE = 0x7FFFFFFF
 """What Kafka's partitioner keeps of a key's hash."""
 
@@ -28,8 +30,7 @@ POSITIVE = 0x7FFFFFFF
 async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement."""
     async with playing(site, "fairness", (*MODEST, FLOOD)) as play:
-        site.say("the detector's capacity")
-        capacity = await play.capacity()
+        capacity = await play.capacity(times=TIMES)
         rates = rates_for(capacity)
         total = sum(rates.values())
         site.say(f"{total:.0f} frames/s, {rates[FLOOD]:.0f} of one camera, {site.seconds:.0f} s")

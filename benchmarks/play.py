@@ -1,9 +1,11 @@
 """One real detector on a fresh ground, the load that it is given, and what is seen of it.
 
-The detector is started on frames that lie ready, which shows its capacity: loads are shares of
-that. Afterwards it is warm, and `offer` measures one load after another on it.
+The detector is started on frames that lie ready, which shows what it can do when nobody publishes.
+Loads are shares of its capacity beside a load, for the generator and the broker share its cores.
+Afterwards it is warm, and `offer` measures one load after another on it.
 """
 
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from benchmarks.ground import START_TIMEOUT_S, Ground, Site, fresh_ground
 from benchmarks.pictures import Reel
 from benchmarks.progress import follow, growth_per_second
 from benchmarks.record import Fields
-from benchmarks.schedule import Due
+from benchmarks.schedule import Due, schedule
 from benchmarks.sight import Seen, Sight, watching
 from benchmarks.subject import Subject, subject
 from samples.catalog import PARK_MODEL
@@ -23,6 +25,8 @@ from wire.usage import Status
 
 ACCOUNT = "bench"
 CAPACITY_S = 5.0
+CAPACITY_ROUNDS = 3
+"""How often the load is fitted to what was done of it; more change little."""
 TRIAL_S = 1.0
 FRAMES_MIN = 200
 FRAMES_MAX = 50_000
@@ -60,7 +64,22 @@ class Play:
         """Return what a record says of the model, and of the engine that was asked for."""
         return self.subject.described() | {"engine_setting": self.site.choice.engine}
 
-    async def capacity(self) -> float:
+    async def capacity(self, *, times: float, streams: Sequence[str] | None = None) -> float:
+        """Start the detector; return the images that it detects a second beside a load.
+
+        The load is `times` as much as it detects, of even cameras: these streams, or all.
+        """
+        self.site.say("the detector's capacity")
+        found = await self.ready_capacity()
+        for _ in range(CAPACITY_ROUNDS):
+            seconds = min(CAPACITY_S, self.site.seconds)
+            dues = schedule(streams or self.streams, rate=times * found, seconds=seconds)
+            started = time.monotonic()
+            heard = await self.offer(list(dues))
+            found = heard.seen.statuses[Status.DETECTED] / (time.monotonic() - started)
+        return found
+
+    async def ready_capacity(self) -> float:
         """Start the detector on ready frames; return the images that it commits a second."""
         site = self.site
         trial = await measure_bare(self.subject, site.choice, site.folder, seconds=TRIAL_S)

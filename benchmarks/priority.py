@@ -18,8 +18,7 @@ OVERLOAD = 2.0
 async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement."""
     async with playing(site, "priority", (*STANDARD, *PRIORITY), priority=PRIORITY) as play:
-        site.say("the detector's capacity")
-        capacity = await play.capacity()
+        capacity = await play.capacity(times=OVERLOAD + PRIORITY_LOAD, streams=STANDARD)
         first = dict.fromkeys(PRIORITY, PRIORITY_LOAD * capacity / len(PRIORITY))
         rest = dict.fromkeys(STANDARD, OVERLOAD * capacity / len(STANDARD))
         site.say(f"the priority tier alone, {site.seconds:.0f} s")

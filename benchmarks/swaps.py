@@ -45,8 +45,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement."""
     swaps = max(3, round(site.seconds * SWAPS_PER_SECOND_OF_RUN))
     async with playing(site, "swaps", STREAMS) as play:
-        site.say("the detector's capacity")
-        rate = LOAD * await play.capacity()
+        rate = LOAD * await play.capacity(times=1.0)
         site.say(f"{rate:.0f} frames/s beside {swaps} swaps")
         swapped = await _swap(play, rate, swaps)
         # As long as the swaps took: the longest gap of a longer time is longer.

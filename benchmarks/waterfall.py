@@ -26,7 +26,7 @@ async def measure(site: Site) -> AsyncIterator[Measured]:
     """Yield one measurement, and draw it."""
     async with playing(site, "waterfall", STREAMS) as play:
         site.say("saturated")
-        capacity = await play.capacity()
+        capacity = await play.ready_capacity()
         saturated = await play.ground.metrics("detector")
         rate = LOAD * capacity
         site.say(f"steady: {rate:.1f} frames/s for {site.seconds:.0f} s")

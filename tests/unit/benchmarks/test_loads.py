@@ -70,7 +70,8 @@ def test_the_modest_fit_into_their_share_and_all_exceed_the_capacity() -> None:
     rates = fairness.rates_for(80.0)
     assert all(rates[name] < 80.0 / 8 for name in fairness.MODEST)
     assert rates[fairness.FLOOD] == pytest.approx(20 * rates[fairness.MODEST[0]])
-    assert sum(rates.values()) > 2 * 80.0
+    assert sum(rates.values()) == pytest.approx(fairness.TIMES * 80.0)
+    assert fairness.TIMES > 2
 
 
 def test_the_flood_lies_in_the_partition_of_some_of_the_seven_but_not_of_all() -> None:
