@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumers.detector.engines.quantize import as_input, float_scope, quantize
+from consumers.detector.engines.quantize import RECIPES, as_input, float_scope, quantize
 from wire.errors import Rejected
 
 openvino = pytest.importorskip("openvino")
@@ -59,7 +59,7 @@ def test_a_model_is_written_in_int8_with_what_is_known_of_it(tmp_path: Path) -> 
     facts = {"classes": ["car"], "precision": "fp16", "weights": "float.pt"}
     (tmp_path / "metadata.json").write_text(json.dumps(facts))
     np.save(pictures, np.random.default_rng(7).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8))
-    made = quantize(model, pictures, tmp_path / "int8", "fast")
+    made = quantize(model, pictures, tmp_path / "int8", RECIPES[0])
     quantised = openvino.Core().read_model(made)
     kinds = [op.get_type_name() for op in quantised.get_ordered_ops()]
     weights = {str(op.get_element_type()) for op in quantised.get_ordered_ops()}
@@ -69,5 +69,5 @@ def test_a_model_is_written_in_int8_with_what_is_known_of_it(tmp_path: Path) -> 
     known = json.loads(made.with_name("metadata.json").read_text())
     assert known == {"classes": ["car"], "precision": "int8-fast", "calibrated_on": 4}
     with pytest.raises(Rejected, match="cannot be quantised"):
-        quantize(tmp_path / "gone.xml", pictures, tmp_path / "nothing", "fast")
+        quantize(tmp_path / "gone.xml", pictures, tmp_path / "nothing", RECIPES[0])
     assert not (tmp_path / "nothing").exists()
