@@ -67,7 +67,7 @@ def test_a_model_is_written_in_int8_with_what_is_known_of_it(tmp_path: Path) -> 
     assert any("int8" in each or "i8" in each for each in weights)
     assert quantised.input(0).partial_shape == network().input(0).partial_shape
     known = json.loads(made.with_name("metadata.json").read_text())
-    assert known == {"classes": ["car"], "precision": "int8-fast", "calibrated_on": 4}
+    assert known == {"classes": ["car"], "precision": f"int8-{RECIPES[0]}", "calibrated_on": 4}
     with pytest.raises(Rejected, match="cannot be quantised"):
         quantize(tmp_path / "gone.xml", pictures, tmp_path / "nothing", RECIPES[0])
     assert not (tmp_path / "nothing").exists()
