@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import cv2
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -26,6 +27,7 @@ log = structlog.stdlib.get_logger("pipeline")
 
 async def produce(settings: PipelineSettings, stop: asyncio.Event) -> None:
     """Run one producer until `stop` is set; end in the order cameras, sessions, producer."""
+    cv2.setNumThreads(1)  # the encoders are as many as the cores: a picture is for one of them
     key = settings.key.get_secret_value()
     if not key:
         raise Misconfigured("FRAMEMETER_KEY is not set: give it an API key of the scope `sessions`")

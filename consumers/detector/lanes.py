@@ -18,7 +18,7 @@ from consumers.detector.figures import Figures
 from consumers.detector.inference import Inference
 from consumers.detector.lane import Lane, Taken
 from consumers.detector.metering import Outcome, messages_of, overdue
-from consumers.detector.pacing import HOLD_S_MAX, NEVER, Pace, hold_s
+from consumers.detector.pacing import LOST_S, NEVER, Pace, hold_s
 from consumers.detector.pieces import Work
 from consumers.detector.received import Received, rejected, taken
 from wire.clock import Clock
@@ -166,7 +166,7 @@ class LaneShell:
         if era != self._lane.era or not self.takes:
             return
         awaited = _is_awaited(outcome)
-        held_s = _hold_s(outcome) if awaited else HOLD_S_MAX
+        held_s = _hold_s(outcome) if awaited else LOST_S
         due_at = self._around.clock.monotonic() + held_s
         self._pace.add(offset, outcome, due_at=due_at, awaited=awaited)
         self._keep_pace()

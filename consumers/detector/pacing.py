@@ -4,7 +4,7 @@ A transaction costs about the same for one frame as for many, and the processor 
 of the demo's inferences. So what was detected is held for a part of the age that it has already,
 and what was not (and nobody waits for) a while. Bounds: a frame younger than `FRESH_S` is not
 held; none is held for more than `AGE_SHARE` of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a
-quarter of the time that it has left; one that was lost is held for `HOLD_S_MAX`. Nothing is held
+quarter of the time that it has left; one that was lost is held for `LOST_S`. Nothing is held
 when `BUNCH_MAX` are ready, and nothing detected when nothing else of the lane is on its way.
 """
 
@@ -15,7 +15,8 @@ from wire.frames import Tier
 FRESH_S = 0.1
 AGE_SHARE = {Tier.PRIORITY: 0.1, Tier.STANDARD: 0.25}
 LEFT_SHARE = 0.25
-HOLD_S_MAX = 0.5
+HOLD_S_MAX = 1.0
+LOST_S = 0.5
 HOLD_S_LAST = 0.03
 """However old a frame is: so that an overloaded detector does not pay most for commits."""
 BUNCH_MAX = 64

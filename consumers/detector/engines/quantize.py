@@ -76,9 +76,7 @@ def _write(model: Path, pictures: Pictures, folder: Path, recipe: str) -> None:
         ),
         subset_size=len(pictures),
         fast_bias_correction=recipe != "careful",
-        ignored_scope=nncf.IgnoredScope(
-            names=float_scope(network, whole_head=recipe == "careful")
-        ),
+        ignored_scope=nncf.IgnoredScope(names=float_scope(network, whole_head=recipe == "careful")),
     )
     made.reshape(shape)
     openvino.save_model(made, folder / f"{STEM}.xml")
