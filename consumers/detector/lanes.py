@@ -28,7 +28,6 @@ from wire.kafka import AIOKafkaConsumer, ConsumerRecord, Kafka, TopicPartition
 from wire.stable_offsets import committed_offset
 from wire.topics import Topics
 from wire.transactions import Column, LaneProducer
-from wire.usage import Status
 
 GRACE_S = 1.5
 """How long a running transaction may take to end when the partition is taken away."""
@@ -165,10 +164,8 @@ class LaneShell:
         """Hold what has ended for as long as its age allows, then report it with others."""
         if era != self._lane.era or not self.takes:
             return
-        awaited = _is_awaited(outcome)
-        held_s = _hold_s(outcome) if awaited else LOST_S
-        due_at = self._around.clock.monotonic() + held_s
-        self._pace.add(offset, outcome, due_at=due_at, awaited=awaited)
+        due_at = self._around.clock.monotonic() + _hold_s(outcome)
+        self._pace.add(offset, outcome, due_at=due_at, awaited=outcome.is_awaited)
         self._keep_pace()
 
     def _keep_pace(self) -> None:
@@ -279,17 +276,12 @@ class LaneShell:
 
 def _hold_s(outcome: Outcome) -> float:
     frame = outcome.identity
+    if not outcome.is_awaited:
+        return LOST_S
     if not isinstance(frame, Frame):
         return 0.0
     age_s = (outcome.at - frame.captured_at).total_seconds()
     return hold_s(age_s=age_s, max_age_s=frame.max_age_ms / 1000, tier=frame.tier)
-
-
-def _is_awaited(outcome: Outcome) -> bool:
-    """Whether somebody waits for this: for objects, or for the answer to a request."""
-    frame = outcome.identity
-    is_asked = isinstance(frame, Frame) and frame.reply is not None
-    return is_asked or outcome.status in (Status.DETECTED, Status.CACHED)
 
 
 def column_of(source: TopicPartition, around: Surroundings) -> Column:

@@ -54,6 +54,12 @@ class Outcome:
     reason: str | None = None
     dead: Origin | None = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for this: for objects, or for the answer to a request."""
+        is_asked = isinstance(self.identity, Frame) and self.identity.reply is not None
+        return is_asked or self.status in (Status.DETECTED, Status.CACHED)
+
 
 def messages_of(
     outcomes: Iterable[Outcome], *, topics: Topics, partition: int, at: datetime

@@ -132,14 +132,8 @@ class Batcher(Generic[T]):
 
         `ready` and `last` as of `take`; what waits for another engine is not due.
         """
-        return min(
-            (
-                self._due_at(group)
-                for group in self._groups
-                if ready(group) and self._may_go(group, last=last)
-            ),
-            default=None,
-        )
+        there = (group for group in self._groups if ready(group) and self._may_go(group, last=last))
+        return min(map(self._due_at, there), default=None)
 
     def expire(self, now: float) -> tuple[T, ...]:
         """Take out what has become too old, in all groups, whether they are ready or not."""
@@ -177,17 +171,13 @@ class Batcher(Generic[T]):
 
     def _size_limit(self, pace: Pace) -> int:
         """Return how large a batch may be: the shortest while the priority tier is active."""
-        if not self._is_priority_active:
+        if self._now >= self._priority_until:
             return pace.size_limit(self._size_max)
         return pace.size_limit_urgent(self._size_max, self._priority_wait_s)
 
-    @property
-    def _is_priority_active(self) -> bool:
-        return self._now < self._priority_until
-
     def _may_go(self, group: Group, *, last: bool) -> bool:
         """Say whether a group may have the engine that is free."""
-        kept = last and self._is_priority_active
+        kept = last and self._now < self._priority_until
         return not kept or self._groups[group].counts[Tier.PRIORITY] > 0
 
     def _next_group(self, due: list[Group]) -> Group:

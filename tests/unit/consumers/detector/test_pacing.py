@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.detector.lane import Assigned, Fetched, Finished, Lane, Opened, Taken, Transact
+from consumers.detector.metering import Outcome
 from consumers.detector.pacing import (
     AGE_SHARE,
     BUNCH_MAX,
@@ -15,7 +16,9 @@ from consumers.detector.pacing import (
     Pace,
     hold_s,
 )
+from tests.unit.consumers.detector.made import NOON, frame
 from wire.frames import Tier
+from wire.usage import Status
 
 ages = st.floats(-5, 700)
 limits = st.floats(0.001, 600)
@@ -96,3 +99,13 @@ def test_a_bunch_is_one_transaction_of_all_that_is_ready_in_line(
     ]
     in_line = next(offset for offset in range(taken + 1) if offset not in ended or offset == taken)
     assert [action.next_offset for action in started] == ([in_line] if in_line else [])
+
+
+def test_objects_and_answers_to_requests_are_awaited_and_lost_frames_are_not() -> None:
+    def ended(status: Status, reply: str | None = None) -> Outcome:
+        return Outcome(identity=frame(0, reply=reply), status=status, at=NOON)
+
+    awaited = {status for status in Status if ended(status).is_awaited}
+    assert awaited == {Status.DETECTED, Status.CACHED}
+    assert all(ended(status, reply="who-asked").is_awaited for status in Status)
+    assert not Outcome(identity=None, status=Status.REJECTED, at=NOON).is_awaited

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.detector.batching import Batcher, Queued
-from consumers.detector.batching.batcher import PRIORITY_ACTIVE_S
 from consumers.detector.batching.waiting import Place
 from tests.unit.consumers.detector.batching.frames import (
     GROUPS,
@@ -254,21 +253,6 @@ def test_while_the_priority_tier_is_active_batches_are_short() -> None:
         assert batch is not None
         sizes.append(len(batch.items))
     assert sizes == [4, 1, 1, 4]
-
-
-def test_the_last_engine_is_kept_while_the_priority_tier_is_active() -> None:
-    made = batcher(*(queued("s", number) for number in range(40)))
-    first = made.take(1.0, ready=lambda _: True, last=True)
-    assert first is not None, "nobody has used the tier yet"
-    made.put(queued("u", 0, tier=Tier.PRIORITY, at=2.0))
-    urgent = made.take(2.0, ready=lambda _: True, last=True)
-    assert urgent is not None
-    assert made.take(2.0, ready=lambda _: True, last=True) is None
-    assert made.due_at(ready=lambda _: True, last=True) is None
-    assert made.due_at(ready=lambda _: True) is not None
-    assert take(made, 2.0) is not None, "another engine may have it"
-    later = 2.1 + PRIORITY_ACTIVE_S
-    assert made.take(later, ready=lambda _: True, last=True) is not None
 
 
 def test_a_frame_that_would_expire_sooner_does_not_wait_as_long() -> None:

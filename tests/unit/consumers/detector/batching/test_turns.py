@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.detector.batching import PRIORITY_RUN_MAX, Group
+from consumers.detector.batching.batcher import PRIORITY_ACTIVE_S
 from tests.unit.consumers.detector.batching.frames import (
     GROUPS,
     SIZE_MAX,
@@ -154,3 +155,18 @@ def test_priority_work_that_nobody_waited_for_is_owed_to_nobody() -> None:
     batch = take(made)
     assert batch is not None
     assert [stream for stream, _ in batch.items] == ["u", "s"]
+
+
+def test_the_last_engine_is_kept_while_the_priority_tier_is_active() -> None:
+    made = batcher(*(queued("s", number) for number in range(40)))
+    first = made.take(1.0, ready=lambda _: True, last=True)
+    assert first is not None, "nobody has used the tier yet"
+    made.put(queued("u", 0, tier=Tier.PRIORITY, at=2.0))
+    urgent = made.take(2.0, ready=lambda _: True, last=True)
+    assert urgent is not None
+    assert made.take(2.0, ready=lambda _: True, last=True) is None
+    assert made.due_at(ready=lambda _: True, last=True) is None
+    assert made.due_at(ready=lambda _: True) is not None
+    assert take(made, 2.0) is not None, "another engine may have it"
+    later = 2.1 + PRIORITY_ACTIVE_S
+    assert made.take(later, ready=lambda _: True, last=True) is not None
