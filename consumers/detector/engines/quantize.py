@@ -24,10 +24,10 @@ TIMEOUT_S = 3600
 STEM = "model"
 METADATA = "metadata.json"
 RECIPES = ("symmetric", "fast", "careful")
-"""To be tried in order, the quickest first. `symmetric` has no zero points, which the matrix unit of
-a CPU (AMX) has to make up for after each convolution. `fast` fits activations more closely, with zero
-points. Both keep the last steps of the head in float and correct biases from the pictures' means;
-`careful` keeps the whole head in float and corrects biases layer by layer."""
+"""To be tried in order, the quickest first. `symmetric` has no zero points, which a CPU with AMX
+makes up for after each convolution. `fast` fits activations more closely, with zero points. Both
+keep the last steps of the head in float and correct biases from the pictures' means; `careful`
+keeps the whole head in float and corrects biases layer by layer."""
 CONSTANTS = frozenset({"Constant", "Convert", "Result"})
 
 
