@@ -1,11 +1,12 @@
 """When the finished frames of a lane are committed: fresh ones at once, a backlog in bunches. Pure.
 
-A transaction costs about the same for one frame as for many, and the processor time of several
-of the demo's inferences. So what was detected is held for a part of the age that it has already,
-and what was not (and nobody waits for) a while. Bounds: a frame younger than `FRESH_S` is not
-held; none is held for more than `AGE_SHARE` of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a
-quarter of the time that it has left; one that was lost is held for `LOST_S`. Nothing is held
-when `BUNCH_MAX` are ready, and nothing detected when nothing else of the lane is on its way.
+A transaction costs about the same for one frame as for many: some milliseconds of processors that
+inference wants. So what was detected is held for a part of the age that it has already, and what
+was not (and nobody waits for) a while. Bounds: a frame younger than `FRESH_S` is not held; none is
+held for more than `AGE_SHARE` of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a quarter of the
+time that it has left; one that was lost is held for `LOST_S`. Nothing is held when `BUNCH_MAX` are
+ready, or `BUNCH_MOST` that are most of what the lane has taken; and nothing detected when nothing
+else of the lane is on its way.
 """
 
 from typing import Generic, TypeVar
@@ -21,6 +22,8 @@ HOLD_S_LAST = 0.03
 """However old a frame is: so that an overloaded detector does not pay most for commits."""
 BUNCH_MAX = 64
 """As many as one transaction takes."""
+BUNCH_MOST = 32
+"""A lane that has taken little else may have no room for more before these are committed."""
 
 NEVER = float("inf")
 
@@ -66,11 +69,10 @@ class Pace(Generic[T]):
         """Say whether to report now; `others` of the lane are on their way and not held."""
         if not self._held:
             return False
-        return (
-            (others <= 0 and self._is_awaited)
-            or len(self._held) >= BUNCH_MAX
-            or self._due_at <= now
-        )
+        held = len(self._held)
+        if held >= BUNCH_MAX or held >= max(BUNCH_MOST, others):
+            return True
+        return self._due_at <= now or (others <= 0 and self._is_awaited)
 
     def take(self) -> list[tuple[int, T]]:
         """Return all, the last offset first.

@@ -9,6 +9,7 @@ from consumers.detector.metering import Outcome
 from consumers.detector.pacing import (
     AGE_SHARE,
     BUNCH_MAX,
+    BUNCH_MOST,
     FRESH_S,
     HOLD_S_LAST,
     HOLD_S_MAX,
@@ -66,9 +67,10 @@ def test_what_is_alone_or_due_or_many_is_reported() -> None:
     assert pace.is_due(10.0, others=1)
     assert pace.is_due(0.0, others=0)
     for offset in range(2, BUNCH_MAX + 1):
-        assert not pace.is_due(0.0, others=1)
+        assert not pace.is_due(0.0, others=BUNCH_MAX)
+        assert pace.is_due(0.0, others=1) == (offset > BUNCH_MOST), "it is most of what was taken"
         pace.add(offset, "b", due_at=20.0)
-    assert pace.is_due(0.0, others=1)
+    assert pace.is_due(0.0, others=BUNCH_MAX)
     assert pace.due_at == 10.0, "the one that may wait least decides"
 
 
