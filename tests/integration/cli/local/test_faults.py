@@ -20,6 +20,7 @@ from wire.errors import Misconfigured
 
 pytestmark = pytest.mark.integration
 ONLY_POSTGRES = {"FRAMEMETER_KAFKA": "kafka.example:9092", "FRAMEMETER_REDIS": "redis://r.example"}
+WRITTEN_WITHIN_MS = 5_000
 ONLY_REDIS = {"FRAMEMETER_KAFKA": "kafka.example:9092", "FRAMEMETER_POSTGRES": "postgresql://p"}
 
 
@@ -70,6 +71,8 @@ async def test_a_killed_database_comes_back_with_its_rows(
 def test_a_killed_valkey_comes_back_with_its_keys(crash: RunningStack, redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         client.set("kept", "1")
+        # It answers before the key is on disk, and may wait a second or two until it is.
+        assert client.waitaof(1, 0, WRITTEN_WITHIN_MS)[0] == 1
     crash.kill("redis")
     with Redis.from_url(redis_url) as client, pytest.raises(RedisError):
         client.ping()
