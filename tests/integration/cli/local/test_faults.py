@@ -20,8 +20,8 @@ from wire.errors import Misconfigured
 
 pytestmark = pytest.mark.integration
 ONLY_POSTGRES = {"FRAMEMETER_KAFKA": "kafka.example:9092", "FRAMEMETER_REDIS": "redis://r.example"}
-WRITTEN_WITHIN_MS = 5_000
 ONLY_REDIS = {"FRAMEMETER_KAFKA": "kafka.example:9092", "FRAMEMETER_POSTGRES": "postgresql://p"}
+WRITTEN_WITHIN_MS = 5_000
 
 
 @pytest.fixture
