@@ -1,7 +1,7 @@
 """Kafka clients with every option explicit, and topic creation.
 
-This module, `wire.transactions` and `wire.stable_offsets` are the only ones that import aiokafka,
-so that its version and its pitfalls live in one place. All readers are read_committed.
+This module, `wire.transactions`, `wire.decided` and `wire.stable_offsets` are the only ones that
+import aiokafka: its version and its pitfalls live here. All readers are read_committed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The transactional producer of one lane: fence, scrub, transact, discard.
+"""The transactional producer of one lane: fence, mend, scrub, transact, discard.
 
 A lane is one input partition in the hands of one process. Its transactional id is the only
 fence: whoever started a producer of that id last owns the partition. Nothing here retries or
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.conn import CloseReason
 
+from wire.decided import Decided, commit_due, commit_nothing, last_decided
+from wire.errors import Retryable
 from wire.kafka import Kafka
 from wire.producers import end_producer
 
@@ -46,9 +48,21 @@ class Column:
 
 
 class LaneProducer:
-    """One incarnation of a lane's producer; `broken` is called once if its connection is lost."""
+    """One incarnation of a lane's producer; `broken` is called once if its connection is lost.
 
-    def __init__(self, kafka: Kafka, column: Column, *, broken: Callable[[str], object]) -> None:
+    `undelivered` is what the incarnation before it left there when it could not be opened: a
+    commit that may hang in some partitions.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        column: Column,
+        *,
+        broken: Callable[[str], object],
+        undelivered: Decided | None = None,
+    ) -> None:
+        self.undelivered = undelivered
         self._column = column
         self._producer: AIOKafkaProducer = kafka.transactional_producer(
             transactional_id=column.transactional_id
@@ -57,12 +71,16 @@ class LaneProducer:
         self._connection_lost = False
 
     async def open(self) -> None:
-        """Fence every older producer of this lane, then scrub what they may have left behind.
+        """Fence every older producer of this lane, then end what they may have left behind.
 
-        1. Start: from here on no older owner can commit.
-        2. Scrub: abort one transaction that touches everything this lane can touch. A broker that
-           restarted may have forgotten the markers of the last transaction; the next commit of
-           this producer id would then reveal its records.
+        A broker that restarted may have forgotten the markers of the last transaction, all of them
+        or some: the next marker of this producer id then decides its records, too.
+
+        1. Ask the coordinator how the last transaction was decided: the next step hides it.
+        2. Start: from here on no older owner can commit.
+        3. Mend: if it was a commit, commit once more, adding nothing. Only the very next producer
+           may: after another one, something else may hang.
+        4. Scrub: abort one transaction that touches everything this lane can touch.
         """
         self._watch()
         await asyncio.wait_for(self._open(), OPEN_TIMEOUT_S)
@@ -102,8 +120,29 @@ class LaneProducer:
         await end_producer(self._producer, stop_wait_s=STOP_TIMEOUT_S if stops else 0.0)
 
     async def _open(self) -> None:
-        await self._producer.start()
+        client = self._producer.client
+        await client.bootstrap()
+        decided = await last_decided(client, self._column.transactional_id)
+        self.undelivered = commit_due(decided, self.undelivered)
+        await self._producer._sender.start()  # with bootstrap(), this is all that start() does
+        await self._mend()
         await self._scrub()
+
+    async def _mend(self) -> None:
+        """Tell an undelivered commit once more, to all that the lane can touch."""
+        manager = self._producer._txn_manager
+        producer = (manager.producer_id, manager.producer_epoch)
+        if self.undelivered is not None and self.undelivered.precedes(*producer):
+            if self._connection_lost:
+                raise Retryable("the broker was lost while a lane was opened")
+            await commit_nothing(
+                self._producer.client,
+                self._column.transactional_id,
+                producer,
+                outputs=self._column.outputs,
+                group=self._column.group,
+            )
+        self.undelivered = None
 
     async def _scrub(self) -> None:
         producer = self._producer

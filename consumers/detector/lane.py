@@ -49,7 +49,7 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """`Open` is done; `offset` was read after the fence and the scrub."""
+    """`Open` is done; `offset` was read after fence, mend and scrub."""
 
     era: int
     offset: int
@@ -112,7 +112,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """Tear the old producer down, fence, scrub, read the offset: `Opened` or `Failed`."""
+    """Tear the old producer down, fence, mend, scrub, read the offset: `Opened` or `Failed`."""
 
     era: int
 

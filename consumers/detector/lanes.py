@@ -190,12 +190,14 @@ class LaneShell:
     async def _open(self, era: int) -> None:
         """Open the lane in the order on which exactly-once rests.
 
-        1. Tear the old producer down. 2. Start a new one: the fence. 3. Scrub. 4. Read the stable
-        committed offset, from the beginning when there is none. 5. Seek, resume and be ready
-        with no await between (in `Opened`).
+        1. Tear the old producer down. 2. Start a new one: the fence. 3. Mend and scrub. 4. Read the
+        stable committed offset, from the beginning when there is none. 5. Seek, resume and be
+        ready with no await between (in `Opened`).
         """
         try:
+            undelivered = None
             if self._producer is not None:
+                undelivered = self._producer.undelivered
                 self._around.figures.rebuilds.inc()
                 await self._producer.discard(gentle=False)
             loop = asyncio.get_running_loop()
@@ -203,6 +205,7 @@ class LaneShell:
                 self._around.kafka,
                 self._column,
                 broken=lambda reason: loop.call_soon(self._failed, era, reason),
+                undelivered=undelivered,
             )
             await self._producer.open()
             offset = await self._offset()

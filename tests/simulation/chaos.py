@@ -103,11 +103,7 @@ class Chaos:
             self._some(self._world.lanes).fail("connection")
 
     def broker_restarts(self) -> None:
-        """Break every connection; markers may be forgotten, now and then only some of them.
-
-        Only some: the position may be committed and the results not, or the reverse. No client
-        can mend that. Results may then repeat, or be missing; what is missing must stay visible.
-        """
+        """Break every connection; markers may be forgotten, all of a transaction's or some."""
         world, chance = self._world, self._world.chance
         world.generation += 1
         for offset in world.offsets:
@@ -115,11 +111,9 @@ class Chaos:
         for coordinator in world.coordinators:
             if coordinator.unmarked and chance.roll() < 0.7:
                 told = len(coordinator.unmarked)
-                if chance.roll() < 0.03:
+                if chance.roll() < 0.5:
                     chance.counts["markers partly forgotten"] += 1
-                    world.repeats.add(coordinator.producer)
-                    world.holes.add(coordinator.producer)
-                    del coordinator.unmarked[chance.below(told) :]
+                    coordinator.forget_some(chance.below(told))
                 elif told == 3:
                     chance.counts["markers forgotten"] += 1
                     coordinator.forget()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
+from wire.decided import COMMITTED, NOTHING, Decided
+
 
 class Fate(IntEnum):
     """What became of records."""
@@ -116,16 +118,37 @@ Target = Log | GroupOffset
 class Coordinator:
     """The transactions of one transactional id."""
 
-    __slots__ = ("_fate", "added", "epoch", "ongoing", "producer", "since", "unmarked")
+    __slots__ = (
+        "_fate",
+        "_forgot",
+        "_state",
+        "added",
+        "epoch",
+        "ongoing",
+        "producer",
+        "since",
+        "torn",
+        "unmarked",
+    )
 
     def __init__(self, producer: int) -> None:
         self.producer = producer
         self.epoch = 0
         self.ongoing = False
+        self.torn = False
         self.since = 0.0
         self.added: list[Target] = []
         self.unmarked: list[Target] = []
         self._fate = Fate.ABORTED
+        self._forgot = False
+        self._state = NOTHING
+
+    def described(self) -> Decided | None:
+        """Return how the last transaction was decided; None: ask again, it is being told."""
+        if self.unmarked:
+            return None
+        state = "Ongoing" if self.ongoing else self._state
+        return Decided(producer_id=self.producer, epoch=self.epoch, state=state)
 
     def start(self, now: float) -> int | None:
         """Fence every older producer and return the new epoch; None: ask again."""
@@ -135,6 +158,7 @@ class Coordinator:
         if self.unmarked:
             return None
         self.epoch += 1
+        self._state = NOTHING
         return self.epoch
 
     def add(self, epoch: int, target: Target, now: float) -> bool | None:
@@ -168,12 +192,26 @@ class Coordinator:
         self.ongoing = False
         self.since = now
         self._fate = fate
+        self._forgot = False
+        self._state = COMMITTED if fate is Fate.COMMITTED else "CompleteAbort"
         self.unmarked, self.added = self.added, []
 
     def mark(self, index: int) -> None:
         """Tell one partition what was decided."""
         self.unmarked.pop(index).mark(self.producer, self.epoch, self._fate)
+        if not self.unmarked and not self._forgot and self._fate is Fate.COMMITTED:
+            self.torn = False
 
     def forget(self) -> None:
         """Lose the markers that are not written yet, as a broker that restarts was seen to do."""
+        self._forgot = True
         self.unmarked.clear()
+
+    def forget_some(self, kept: int) -> None:
+        """Lose all but the first of the markers that are not written yet.
+
+        A commit is torn then, until another one has reached all its partitions.
+        """
+        self._forgot = True
+        self.torn |= self._fate is Fate.COMMITTED
+        del self.unmarked[kept:]

@@ -1,44 +1,35 @@
 """A detector's hold on one input partition: the real `lane`, with its producer step by step.
 
-What `lanes.py` and `wire.transactions` do is here a table of steps, each of which may fail
-before or after its effect, arrive late, or never end because the process dies.
+Each step of what `lanes.py` does may fail before or after its effect, arrive late, or never end
+because the process dies.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from consumers.detector import lane as protocol
 from consumers.detector.lane import Lane, Taken
-from consumers.detector.metering import Outcome, overdue, usage_of
-from tests.simulation.kafka import Fate, Target
-from tests.simulation.outputs import Seen, Told
+from consumers.detector.metering import Outcome
+from tests.simulation import producer
+from tests.simulation.outputs import Seen
+from tests.simulation.producer import Producer, Result
 from tests.simulation.rows import FRAME_AGE_S, moment
 from wire.usage import Status
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-OPENING = ("fence", "scrub", "abort", "read")
-"""The order on which exactly-once rests."""
-STABLE_READ = True
-"""Offsets of undecided transactions are waited for (`require_stable`)."""
 STATUSES = (*[Status.DETECTED] * 6, Status.CACHED, Status.FAILED, Status.REJECTED)
-
-
-Result = tuple[Seen, Outcome]
-"""A detection and its outcome."""
 
 
 class LaneActor:
     """One lane at work in process `process`."""
 
     __slots__ = (
-        "_epoch",
         "_generation",
         "_life",
         "_lingers",
-        "_offset",
         "_position",
+        "_producer",
         "_stage",
         "_task",
         "_todo",
@@ -64,8 +55,7 @@ class LaneActor:
         self._todo: list[tuple[int, int]] = []
         self._task: protocol.Open | protocol.Transact[Result] | protocol.Wait | None = None
         self._stage = 0
-        self._epoch = 0
-        self._offset = 0
+        self._producer = Producer(world, index)
         self._generation = world.generation
         self._lingers = False
         self.report(protocol.Assigned())
@@ -202,82 +192,16 @@ class LaneActor:
 
     def _next(self, task: "protocol.Open | protocol.Transact[Result]") -> None:
         if isinstance(task, protocol.Open):
-            if self._stage == len(OPENING):
+            if self._stage == len(producer.OPENING):
                 self._task = None
-                self.report(protocol.Opened(era=task.era, offset=self._offset))
-        elif self._stage == 4:
+                self.report(protocol.Opened(era=task.era, offset=self._producer.offset))
+        elif self._stage == producer.TRANSACTION_STAGES:
             self._task = None
             self.report(protocol.Committed(era=task.era))
 
-    def _request(
-        self, task: "protocol.Open | protocol.Transact[Result]"
-    ) -> Callable[[], bool | None]:
-        """Return the next request: True done, False refused, None to be asked again."""
+    def _request(self, task: "protocol.Open | protocol.Transact[Result]") -> producer.Request:
+        """Return the next request."""
         if isinstance(task, protocol.Transact):
-            return self._transaction(task)
-        epoch, era = self._epoch, task.era
-        match OPENING[self._stage]:
-            case "fence":
-                return lambda: self._fence(era)
-            case "scrub":
-                return lambda: self._scrub(epoch)
-            case "abort":
-                return lambda: self._abort(epoch)
-            case step:
-                assert step == "read"
-                return self._read
-
-    def _fence(self, era: int) -> bool | None:
-        epoch = self._world.coordinators[self.index].start(self._world.now)
-        if epoch is None:
-            return None
-        if era == self.lane.era and not self.closed:  # else nobody waits for the answer
-            self._epoch = epoch
-        return True
-
-    def _scrub(self, epoch: int) -> bool | None:
-        world = self._world
-        detections, usage = world.column(self.index)
-        done = self._send(epoch, detections, [None]) and self._send(epoch, usage, [None])
-        return done and self._send(epoch, world.offsets[self.index], [0])
-
-    def _abort(self, epoch: int) -> bool:
-        world = self._world
-        return world.coordinators[self.index].end(epoch, Fate.ABORTED, world.now)
-
-    def _read(self) -> bool | None:
-        offset = self._world.offsets[self.index]
-        stale = self._world.now < offset.stale_until
-        if STABLE_READ and (stale or offset.pending is not None):
-            return None
-        self._offset = offset.older if stale else offset.value
-        return True
-
-    def _transaction(self, action: "protocol.Transact[Result]") -> Callable[[], bool | None]:
-        world, index, epoch, stage = self._world, self.index, self._epoch, self._stage
-        detections, usage = world.column(index)
-        if stage == 0:
-            return lambda: self._send(epoch, detections, [seen for seen, _ in action.results])
-        if stage == 1:
-            events = usage_of(outcome for _, outcome in action.results)
-            return lambda: self._send(epoch, usage, [Told(event, world.now) for event in events])
-        if stage == 2:
-            return lambda: self._send(epoch, world.offsets[index], [action.next_offset])
-        coordinator = world.coordinators[index]
-        if overdue([outcome for _, outcome in action.results], moment(world.now)):
-            world.chance.counts["detected too long ago"] += 1
-            return lambda: False
-        return lambda: coordinator.end(epoch, Fate.COMMITTED, world.now)
-
-    def _send(self, epoch: int, target: Target, values: list[object]) -> bool | None:
-        """Let the coordinator know the partition, then write to it."""
-        world = self._world
-        coordinator = world.coordinators[self.index]
-        added = coordinator.add(epoch, target, world.now)
-        if not added:
-            return added
-        producer = coordinator.producer
-        if world.chance.fault("lane request late"):  # known to the coordinator, not yet written
-            world.later(lambda: target.write(producer, epoch, values))  # type: ignore[arg-type]
-            return False
-        return target.write(producer, epoch, values)  # type: ignore[arg-type]
+            return self._producer.transaction(self._stage, task)
+        era = task.era
+        return self._producer.opening(self._stage, lambda: era == self.lane.era and not self.closed)

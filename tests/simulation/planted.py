@@ -19,7 +19,7 @@ from consumers.detector.passed import Passed
 from pipeline.allowance import Allowance
 from pipeline.contract import Close
 from pipeline.funding import Funding
-from tests.simulation import biller, lanes, ledger
+from tests.simulation import biller, ledger, producer
 from tests.simulation.ledger import Ledger
 from tests.simulation.rows import moment
 
@@ -194,11 +194,15 @@ BUGS = [
         ("lane commits copies", (Passed, "add", lambda passed, key: True)),
         (
             "lane reads its offset before the fence",
-            (lanes, "OPENING", ("read", "fence", "scrub", "abort")),
+            (producer, "OPENING", ("read", "ask", "fence", "mend", "commit", "scrub", "abort")),
         ),
-        ("lane does not scrub", (lanes, "OPENING", ("fence", "read"))),
-        ("lane reads an offset that is not stable", (lanes, "STABLE_READ", False)),
-        ("lane commits what is too old", (lanes, "overdue", lambda *_: False)),
+        ("lane does not scrub", (producer, "OPENING", ("ask", "fence", "mend", "commit", "read"))),
+        (
+            "lane does not mend a torn commit",
+            (producer, "OPENING", ("ask", "fence", "scrub", "abort", "read")),
+        ),
+        ("lane reads an offset that is not stable", (producer, "STABLE_READ", False)),
+        ("lane commits what is too old", (producer, "overdue", lambda *_: False)),
         (
             "biller keeps what was fetched before a seek",
             (BillerProtocol, "claimed", _keeps_fetched),

@@ -17,6 +17,8 @@ SELDOM = {
     "write answer lost": 10,
     "write late": 10,
     "markers forgotten": 10,
+    "markers partly forgotten": 5,
+    "commits told again": 10,
 }
 
 
@@ -39,6 +41,7 @@ def test_no_promise_breaks_and_every_kind_of_fault_occurs() -> None:
     "name",
     [
         "lane commits an offset one too far",
+        "lane does not mend a torn commit",
         "biller reads on after a failed write",
         "close releases frames in doubt",
     ],

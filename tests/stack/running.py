@@ -1,7 +1,6 @@
 """A running Kafka, PostgreSQL and Valkey, with faults where they are our own processes."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -40,10 +39,6 @@ class RunningStack:
     def resume(self, name: str) -> None:
         """SIGCONT a server."""
         self._faults().resume(name)
-
-    def kafka_data(self) -> Path:
-        """Return where the broker keeps its partitions; skip the test where it is not ours."""
-        return self._faults().folder / "kafka" / "data"
 
     def _faults(self) -> LocalStack:
         if self.local is None:

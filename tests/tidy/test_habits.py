@@ -14,7 +14,12 @@ UNFINISHED = re.compile(r"\b(" + "|".join(["FIX" + "ME", "TO" + "DO", "XX" + "X"
 UNWRITTEN = "NotImplemented" + "Error"
 CODE = (".py", ".sql", ".toml", ".yml", ".yaml", ".sh", ".html", ".js", ".css", "Makefile", "run")
 
-AIOKAFKA_MODULES = {"wire/kafka.py", "wire/transactions.py", "wire/stable_offsets.py"}
+AIOKAFKA_MODULES = {
+    "wire/kafka.py",
+    "wire/transactions.py",
+    "wire/decided.py",
+    "wire/stable_offsets.py",
+}
 BROAD_EXCEPTS = {
     "billing/webhooks.py": "a receiver may make the client raise anything; a failed attempt",
     "consumers/detector/calls.py": "an engine may raise anything; the frames fail, counted",

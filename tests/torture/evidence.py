@@ -1,4 +1,7 @@
-"""What is kept of a broken run, to be read when its servers are gone: topics and tables as text."""
+"""What is kept of a broken run, to be read when its servers are gone: topics and tables as text.
+
+And what only the broker's own files say: which commits it told to some of their partitions alone.
+"""
 
 import asyncio
 import base64
@@ -9,6 +12,7 @@ import asyncpg
 import msgspec
 
 from tests.torture import records
+from tests.torture.markers import torn_commits
 from tests.torture.observations import Observations
 from tests.torture.records import Record
 
@@ -27,9 +31,14 @@ TABLES = (
 )
 
 
-async def keep(observations: Observations, folder: Path) -> None:
-    """Write every topic as JSON lines and every table as CSV into `folder`."""
+async def keep(observations: Observations, data: Path, folder: Path) -> None:
+    """Write every topic as JSON lines and every table as CSV into `folder`.
+
+    `data` is where the broker keeps its partitions.
+    """
     await asyncio.to_thread(_keep_topics, observations, folder)
+    torn = await asyncio.to_thread(torn_commits, data, observations.prefix)
+    (folder / "torn_commits.json").write_bytes(msgspec.json.encode(torn))
     connection = await asyncpg.connect(observations.postgres)
     try:
         for table in TABLES:

@@ -64,7 +64,8 @@ class Run:
             found = tuple(Found(rule=it.rule, detail=it.detail) for it in verdict.violations)
             outcome = self.outcome(found, dict(verdict.figures), seen.drain_s)
         if not outcome.ok:
-            await evidence.keep(seen, self.folder / "evidence")
+            data = self.world.site.kafka_data
+            await evidence.keep(seen, data, self.folder / "evidence")
         return outcome
 
     async def _suffer(self) -> float | None:

@@ -72,6 +72,11 @@ class Site:
         """Run something that blocks, in a thread that lives as long as the site."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    @property
+    def kafka_data(self) -> Path:
+        """Where the broker keeps its partitions."""
+        return self.stack.folder / "kafka" / "data"
+
     def direct(self, name: str, number: int) -> Addresses:
         """Return the addresses past the proxy, for a run of this name and Valkey number."""
         return Addresses(

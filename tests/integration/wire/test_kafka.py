@@ -24,12 +24,6 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def kafka(stack) -> Kafka:  # type: ignore[no-untyped-def]
-    """The cluster of the stack."""
-    return Kafka(bootstrap=stack.kafka)
-
-
-@pytest.fixture
 async def topics(kafka: Kafka, topic_prefix: str) -> Topics:
     """All topics under a prefix of their own."""
     made = Topics(prefix=topic_prefix, partitions=3)

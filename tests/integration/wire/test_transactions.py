@@ -2,51 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
-import confluent_kafka
 import pytest
 
+from tests.integration.wire.reading import committed, written
 from tests.stack.running import RunningStack
-from wire.kafka import AIOKafkaConsumer, Kafka, TopicPartition
-from wire.stable_offsets import committed_offset
+from wire.kafka import AIOKafkaConsumer, Kafka
 from wire.topics import Topics
 from wire.transactions import Column, LaneProducer, Message
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def kafka(stack: RunningStack) -> Kafka:
-    """The cluster of the stack."""
-    return Kafka(bootstrap=stack.kafka)
-
-
-@pytest.fixture
-async def topics(kafka: Kafka, topic_prefix: str) -> Topics:
-    """All topics under a prefix of their own."""
-    made = Topics(prefix=topic_prefix, partitions=2)
-    await kafka.create_topics(made.table())
-    return made
-
-
-@pytest.fixture
-def column(topics: Topics) -> Column:
-    """What a lane of partition 1 reads and writes."""
-    return Column(
-        group=f"{topics.prefix}detector",
-        source=TopicPartition(topics.frames_all[1], 1),
-        outputs=((topics.detections, 1), (topics.usage, 1)),
-    )
-
-
-@pytest.fixture
-async def member(kafka: Kafka, column: Column) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started member of the group."""
-    consumer = kafka.group_consumer(group=column.group, client_id="test-member")
-    await consumer.start()
-    yield consumer
-    await consumer.stop()
 
 
 def producer(kafka: Kafka, column: Column) -> LaneProducer:
@@ -56,30 +21,6 @@ def producer(kafka: Kafka, column: Column) -> LaneProducer:
 def message(column: Column, value: bytes) -> Message:
     topic, partition = column.outputs[0]
     return Message(topic=topic, partition=partition, key=b"gate", value=value)
-
-
-async def committed(member: AIOKafkaConsumer, column: Column) -> int | None:
-    return await committed_offset(member, group=column.group, partition=column.source, timeout_s=10)
-
-
-def written(kafka: Kafka, column: Column) -> list[bytes]:
-    """Return what a read_committed client sees in the first output."""
-    reader = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
-            "group.id": "reader",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
-    values = []
-    try:
-        reader.assign([confluent_kafka.TopicPartition(*column.outputs[0], 0)])
-        while (found := reader.poll(20)) is not None and found.error() is None:
-            values.append(found.value())
-    finally:
-        reader.close()
-    return values
 
 
 async def test_messages_and_offset_appear_together(

@@ -1,7 +1,8 @@
-"""What a killed broker forgot: transactions that ended in some of their partitions only.
+"""What a killed broker forgot: commits that it told to some of their partitions only.
 
-A broker without replicas that is killed between two markers of a commit may skip the others when
-it comes back (docs/guarantees.md): no client can tell, and none can mend it. Read from its files.
+A broker without replicas that is killed between two markers of a commit skips the others when it
+comes back. The lane's next owner tells the commit again (`wire.decided`), under a newer epoch; so
+one that is named here and mended has left nothing behind. Read from the broker's files.
 """
 
 from collections import Counter
@@ -11,26 +12,25 @@ from pathlib import Path
 from aiokafka.record.memory_records import MemoryRecords
 
 COMMIT = 1
+OUTPUTS = ("detections", "usage")
 Producer = tuple[int, int]
 """A transactional producer's id and epoch."""
 
 
-def torn_commits(data: Path, prefix: str) -> list[Producer]:
-    """Return the fenced producers with more commits in one of their partitions than in another.
+def torn_commits(data: Path, prefix: str) -> list[dict[str, int]]:
+    """Return the producers with more commits in one of their partitions than in another.
 
     A lane writes detections, usage and its offset in each transaction; `prefix` is its topics'.
-    One that is not fenced yet may be between two markers.
+    Each is told as its id, its epoch and the number of its commits by partition's topic.
     """
-    counts = [
-        _commits(data.glob(pattern))
-        for pattern in (f"{prefix}detections-*", f"{prefix}usage-*", "__consumer_offsets-*")
-    ]
-    ours = {*counts[0], *counts[1]}
-    newest = dict(sorted(ours))
+    patterns = {name: f"{prefix}{name}-*" for name in OUTPUTS} | {"offsets": "__consumer_offsets-*"}
+    counts = {name: _commits(data.glob(pattern)) for name, pattern in patterns.items()}
+    ours = {producer for name in OUTPUTS for producer in counts[name]}
     return [
-        producer
+        {"producer": producer[0], "epoch": producer[1]}
+        | {name: count[producer] for name, count in counts.items()}
         for producer in sorted(ours)
-        if producer[1] < newest[producer[0]] and len({count[producer] for count in counts}) > 1
+        if len({count[producer] for count in counts.values()}) > 1
     ]
 
 
