@@ -166,12 +166,15 @@ class Fleet:
             await asyncio.to_thread(give_back)  # what decoders leave behind
 
     def _start(self, spec: StreamSpec) -> None:
+        self._studio.metrics.began(spec.stream)
         self._watches[spec.stream] = Watch(spec, self._studio, self._line_of)
         log.info("stream started", stream=spec.stream, source=shown(spec.source), fps=spec.fps)
 
     async def _stop(self, stream: str, reason: str, *, patient: bool) -> None:
         watch = self._watches.pop(stream)
         await watch.stop(reason, patient=patient)
+        if stream not in self._watches:  # it may have been started again meanwhile
+            self._studio.metrics.ended(stream)
 
     async def _restart(self, spec: StreamSpec, share: int) -> None:
         await self._stop(spec.stream, "stream changed", patient=True)

@@ -1,8 +1,13 @@
-"""What a producer counts. For each stream, captured = published + dropped once it has stopped."""
+"""What a producer counts. For each stream, captured = published + dropped once it has stopped.
+
+Promises a bounded number of series: of the streams that ended, the newest `ENDED_MAX` are told.
+"""
 
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter
+
+ENDED_MAX = 200
 
 
 class Dropped(StrEnum):
@@ -52,6 +57,24 @@ class ProducerMetrics:
             ["stream", "reason"],
             registry=registry,
         )
+
+        self._ended: dict[str, None] = {}
+
+    def began(self, stream: str) -> None:
+        """Keep a stream's counters for as long as it runs."""
+        self._ended.pop(stream, None)
+
+    def ended(self, stream: str) -> None:
+        """Keep a stream's counters until many others have ended after it."""
+        self._ended.pop(stream, None)
+        self._ended[stream] = None
+        if len(self._ended) > ENDED_MAX:
+            self._forget(next(iter(self._ended)))
+
+    def _forget(self, stream: str) -> None:
+        del self._ended[stream]
+        for counter in (self.captured, self.published, self.dropped):
+            counter.remove_by_labels({"stream": stream})
 
     def drop(self, stream: str, reason: Dropped, count: int = 1) -> None:
         """Count dropped pictures."""

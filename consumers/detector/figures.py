@@ -1,7 +1,6 @@
 """The detector's Prometheus metrics, and those of its process and its GPU.
 
-Promises a bounded number of series: the first `STREAMS_MAX` streams are counted by name, the rest
-together.
+Promises a bounded number of series (`stream_ages.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,13 +10,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from consumers.detector.gpu import GpuCollector
 from consumers.detector.metering import Outcome
+from consumers.detector.stream_ages import StreamAges
 from wire.frames import Frame
 
 PREFIX = "framemeter_detector_"
-STREAMS_MAX = 1000
-OTHER_STREAMS = "other"
 SHORT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-LONG_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 30)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -38,14 +35,8 @@ class Figures:
         self.frames = self._counter("frames", "Frames committed, by how they ended", "status")
         self.deadletters = self._counter("deadletters", "Messages copied to deadletter")
         self.copies = self._counter("copies", "Second copies of a frame that were passed over")
-        self.stream_seconds = Histogram(
-            PREFIX + "stream_seconds",
-            "From a frame's capture until it was finished, by stream; its count is the rate",
-            ["stream"],
-            buckets=LONG_S,
-            registry=self.registry,
-        )
-        self._streams: dict[str, Histogram] = {}
+        self.stream_seconds = StreamAges(PREFIX + "stream_seconds")
+        self.registry.register(self.stream_seconds)
 
     def _count_engine(self) -> None:
         self.images = self._counter("images", "Pictures that went through the engine")
@@ -114,7 +105,7 @@ class Figures:
     def finished(self, frame: Frame, outcome: Outcome) -> None:
         """Count how long a frame took from its capture, whatever became of it."""
         age_s = (outcome.at - frame.captured_at).total_seconds()
-        self._of_stream(frame.stream).observe(max(age_s, 0.0))
+        self.stream_seconds.observe(frame.stream, max(age_s, 0.0))
 
     def taken(self, waits_s: Sequence[float], *, left: int) -> None:
         """Count a batch whose pictures waited so long, with `left` more still waiting."""
@@ -123,16 +114,6 @@ class Figures:
             self.batch_wait_seconds.observe(wait_s)
         self.queue_age_seconds.set(max(waits_s, default=0.0) if left else 0.0)
         self.queue_depth.set(left)
-
-    def _of_stream(self, stream: str) -> Histogram:
-        """Return the histogram of a stream, the common one when there are too many."""
-        known = self._streams.get(stream)
-        if known is None:
-            room = len(self._streams) < STREAMS_MAX
-            known = self.stream_seconds.labels(stream if room else OTHER_STREAMS)
-            if room:
-                self._streams[stream] = known
-        return known
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self.registry)

@@ -1,11 +1,9 @@
-"""The metrics that others read by name, and a bounded number of series."""
+"""The metrics that others read by name."""
 
 from datetime import timedelta
 
-from consumers.detector import figures as figures_module
 from tests.unit.consumers.detector.made import NOON, frame, outcome
 from tests.unit.consumers.detector.scripted import figures
-from wire.usage import Status
 
 
 def test_a_frame_is_counted_by_stream_from_its_capture_on() -> None:
@@ -15,16 +13,6 @@ def test_a_frame_is_counted_by_stream_from_its_capture_on() -> None:
     read = counted.registry.get_sample_value
     assert read("framemeter_detector_stream_seconds_count", labels) == 1
     assert read("framemeter_detector_stream_seconds_sum", labels) == 0.4
-
-
-def test_streams_without_end_share_one_series() -> None:
-    counted = figures()
-    for number in range(figures_module.STREAMS_MAX + 5):
-        made = frame(0, stream=f"s{number}")
-        counted.finished(made, outcome(made, Status.EXPIRED))
-    read = counted.registry.get_sample_value
-    assert read("framemeter_detector_stream_seconds_count", {"stream": "other"}) == 5
-    assert read("framemeter_detector_stream_seconds_count", {"stream": "s1003"}) is None
 
 
 def test_a_batch_tells_how_long_its_pictures_waited_and_what_is_left() -> None:
