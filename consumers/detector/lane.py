@@ -206,6 +206,7 @@ class Lane(Generic[W, R]):
         self._progress = False
         self._next_take = 0
         self._running = 0
+        self._pending = 0
         self._waiting: OrderedDict[int, R | _Pending | _Copy] = OrderedDict()
         self._passed = Passed()
 
@@ -218,6 +219,11 @@ class Lane(Generic[W, R]):
     def in_flight(self) -> int:
         """How many messages are taken and not committed."""
         return len(self._waiting)
+
+    @property
+    def pending(self) -> int:
+        """How many of them nobody has reported on yet."""
+        return self._pending
 
     def handle(self, event: Event[W, R]) -> tuple[Action[W, R], ...]:
         """Return what is to be done now that this has happened."""
@@ -269,6 +275,7 @@ class Lane(Generic[W, R]):
         copy = message.key is not None and not self._passed.add(message.key)
         self._waiting[message.offset] = COPY if copy else PENDING
         self.copies += copy
+        self._pending += not copy
         return not copy
 
     def _finished(self, event: Finished[R]) -> tuple[Action[W, R], ...]:
@@ -276,6 +283,7 @@ class Lane(Generic[W, R]):
             return ()
         assert self._waiting.get(event.offset) is PENDING, f"offset {event.offset} ended twice"
         self._waiting[event.offset] = event.result
+        self._pending -= 1
         return self._transact()
 
     def _transact(self) -> tuple[Action[W, R], ...]:
@@ -344,4 +352,5 @@ class Lane(Generic[W, R]):
         """Start a new era: nothing taken so far is known to be committed, so forget it all."""
         self.era += 1
         self._waiting.clear()
+        self._pending = 0
         self._passed = Passed()

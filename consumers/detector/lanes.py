@@ -171,7 +171,8 @@ class LaneShell:
     def _keep_pace(self) -> None:
         """Report what is held when it is due, or wake up when it will be."""
         now = self._around.clock.monotonic()
-        if self._pace.is_due(now, others=self._lane.in_flight - len(self._pace)):
+        others = self._lane.pending - len(self._pace)
+        if self._pace.is_due(now, others=others):
             self._release()
         elif self._pace.due_at < self._wakes_at:
             self._wakes_at = self._pace.due_at

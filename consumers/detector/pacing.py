@@ -5,8 +5,8 @@ inference wants. So what was detected is held for a part of the age that it has 
 was not (and nobody waits for) a while. Bounds: a frame younger than `FRESH_S` is not held; none is
 held for more than `AGE_SHARE` of its age, `HOLD_S_MAX`, or (beyond `HOLD_S_LAST`) a quarter of the
 time that it has left; one that was lost is held for `LOST_S`. Nothing is held when `BUNCH_MAX` are
-ready, or `BUNCH_MOST` that are most of what the lane has taken; and nothing detected when nothing
-else of the lane is on its way.
+ready, or `BUNCH_MOST` that are most of what the lane has not reported yet; and nothing detected
+when nothing else of the lane has yet to end.
 """
 
 from typing import Generic, TypeVar
@@ -66,7 +66,7 @@ class Pace(Generic[T]):
         self._is_awaited |= awaited
 
     def is_due(self, now: float, *, others: int) -> bool:
-        """Say whether to report now; `others` of the lane are on their way and not held."""
+        """Say whether to report now; `others` of the lane have yet to end."""
         if not self._held:
             return False
         held = len(self._held)

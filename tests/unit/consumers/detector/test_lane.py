@@ -109,6 +109,25 @@ def test_a_copy_of_what_is_committed_moves_the_offset_by_a_transaction_of_its_ow
     assert lane.handle(messages([8], copy_of=7)) == (Transact(era=0, results=(), next_offset=9),)
 
 
+def test_it_tells_how_many_have_yet_to_end() -> None:
+    lane = open_lane()
+
+    def told() -> tuple[int, int]:
+        return lane.in_flight, lane.pending
+
+    lane.handle(messages([0, 1, 2, 3]))
+    lane.handle(messages([4], copy_of=3))
+    assert told() == (5, 4)
+    finish(lane, 2)
+    assert told() == (5, 3), "it has ended, though it waits for those before it"
+    finish(lane, 0)
+    assert told() == (5, 2), "its transaction runs"
+    lane.handle(Committed(era=0))
+    assert told() == (4, 2)
+    lane.handle(Failed(era=0, reason="fenced"))
+    assert told() == (0, 0)
+
+
 def test_what_was_taken_already_is_not_taken_again() -> None:
     lane = open_lane(offset=10)
     lane.handle(messages([10, 11]))
