@@ -20,6 +20,7 @@ import numpy as np
 import structlog
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from pipeline.encode import Picture
@@ -72,6 +73,7 @@ class VideoSource:
         self._clock = clock
         self._scheme = urlsplit(spec.source).scheme.lower()
         self._complained = False
+        self._reformatter = VideoReformatter()
 
     @property
     def is_url(self) -> bool:
@@ -96,7 +98,7 @@ class VideoSource:
                     if stopped.is_set():
                         return
                     if sampler.wants(offset_s + time_s):
-                        picture = _pixels(frame)
+                        picture = self._pixels(frame)
                         if not pacer.wait(offset_s + time_s):
                             return
                         deliver(Shot(picture=picture, captured_at=self._clock.now()))
@@ -133,7 +135,7 @@ class VideoSource:
             captured_at = self._clock.now()
             time_s = self._clock.monotonic() if untimed else frame.time
             if sampler.wants(time_s):
-                deliver(Shot(picture=_pixels(frame), captured_at=captured_at))
+                deliver(Shot(picture=self._pixels(frame), captured_at=captured_at))
         raise Retryable(f"{self._name} ended the connection")
 
     @contextmanager
@@ -222,6 +224,14 @@ class VideoSource:
                 raise Retryable(f"{self._name} broke off: {_reason(error)}") from error
             self._complain(f"the file breaks off early: {_reason(error)}")
 
+    def _pixels(self, frame: VideoFrame) -> Picture:
+        """Return a frame's pixels, by the same converter each time: a new one costs twice as much.
+
+        One thread is enough for one picture: other cameras have theirs.
+        """
+        converted = self._reformatter.reformat(frame, format="bgr24", threads=1)
+        return converted.to_ndarray().astype(np.uint8, copy=False)
+
     def _complain(self, what: str) -> None:
         """Say once in the life of a source that its data is bad."""
         if not self._complained:
@@ -248,10 +258,6 @@ class _Pacer:
         if self._zero_s is None or now_s > self._zero_s + time_s + LATE_S_MAX:
             self._zero_s = now_s - time_s
         return not self._stopped.wait(max(0.0, self._zero_s + time_s - now_s))
-
-
-def _pixels(frame: VideoFrame) -> Picture:
-    return frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
 
 
 def _frame_s(stream: VideoStream) -> float:
