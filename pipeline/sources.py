@@ -73,7 +73,6 @@ class VideoSource:
         self._clock = clock
         self._scheme = urlsplit(spec.source).scheme.lower()
         self._complained = False
-        self._reformatter = VideoReformatter()
 
     @property
     def is_url(self) -> bool:
@@ -84,6 +83,7 @@ class VideoSource:
         """Deliver pictures until the source ends, fails, or `stopped` is set."""
         pacer = _Pacer(self._clock, stopped, realtime=self._spec.pace is Pace.REALTIME)
         start_s, offset_s = self._spec.start_s, 0.0
+        pixels = _converter()
         sampler: Sampler | None = None
         while not stopped.is_set():
             with self._opened() as (container, stream):
@@ -98,7 +98,7 @@ class VideoSource:
                     if stopped.is_set():
                         return
                     if sampler.wants(offset_s + time_s):
-                        picture = self._pixels(frame)
+                        picture = pixels(frame)
                         if not pacer.wait(offset_s + time_s):
                             return
                         deliver(Shot(picture=picture, captured_at=self._clock.now()))
@@ -127,6 +127,7 @@ class VideoSource:
         deliver: Deliver,
         stopped: threading.Event,
     ) -> None:
+        pixels = _converter()
         sampler = Sampler(self._spec.fps, frame_s=_frame_s(stream))
         untimed = "jpeg" in container.format.name  # such streams carry no times: use arrival
         for frame in self._decoded(container, stream):
@@ -135,7 +136,7 @@ class VideoSource:
             captured_at = self._clock.now()
             time_s = self._clock.monotonic() if untimed else frame.time
             if sampler.wants(time_s):
-                deliver(Shot(picture=self._pixels(frame), captured_at=captured_at))
+                deliver(Shot(picture=pixels(frame), captured_at=captured_at))
         raise Retryable(f"{self._name} ended the connection")
 
     @contextmanager
@@ -224,14 +225,6 @@ class VideoSource:
                 raise Retryable(f"{self._name} broke off: {_reason(error)}") from error
             self._complain(f"the file breaks off early: {_reason(error)}")
 
-    def _pixels(self, frame: VideoFrame) -> Picture:
-        """Return a frame's pixels, by the same converter each time: a new one costs twice as much.
-
-        One thread is enough for one picture: other cameras have theirs.
-        """
-        converted = self._reformatter.reformat(frame, format="bgr24", threads=1)
-        return converted.to_ndarray().astype(np.uint8, copy=False)
-
     def _complain(self, what: str) -> None:
         """Say once in the life of a source that its data is bad."""
         if not self._complained:
@@ -239,6 +232,20 @@ class VideoSource:
             log.warning(
                 "a source is damaged", stream=self._spec.stream, source=self._name, what=what
             )
+
+
+def _converter() -> Callable[[VideoFrame], Picture]:
+    """Return what gives a frame's pixels; made once, for making it costs more than its work.
+
+    One thread is enough for one picture: other cameras have theirs.
+    """
+    reformatter = VideoReformatter()
+
+    def pixels(frame: VideoFrame) -> Picture:
+        converted = reformatter.reformat(frame, format="bgr24", threads=1)
+        return converted.to_ndarray().astype(np.uint8, copy=False)
+
+    return pixels
 
 
 class _Pacer:
