@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -21,6 +22,8 @@ from tests.stack import kinds
 from tests.stack.running import RunningStack, Unavailable
 
 USED = pytest.StashKey[str]()
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")  # a busy machine is no failure
 REDIS_NUMBERS = itertools.cycle(range(1, 16))
 
 

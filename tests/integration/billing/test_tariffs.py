@@ -114,9 +114,7 @@ numbers = count(10)
 changed = msgspec.structs.replace
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=requests, tariff=tariffs(), plan=st.sampled_from(("standard", "gold")))
 async def test_an_estimate_is_the_sessions_price_is_the_later_charge(
     shop: Shop, request: OpenSession, tariff: Tariff, plan: str

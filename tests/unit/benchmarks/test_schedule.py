@@ -3,13 +3,12 @@
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.schedule import schedule
 
 
-@settings(deadline=None)  # a busy machine is no fault of the schedule
 @given(
     streams=st.integers(1, 16),
     rate=st.floats(0.5, 200),

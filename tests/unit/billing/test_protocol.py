@@ -142,7 +142,7 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestWorld.settings = settings(max_examples=150, stateful_step_count=60)
 
 
 def ready(protocol: BillerProtocol) -> int:

@@ -231,7 +231,7 @@ class Life(RuleBasedStateMachine):
         assert self.funding.phase is Phase.OVER
 
 
-Life.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+Life.TestCase.settings = settings(max_examples=80, stateful_step_count=50)
 TestLife = Life.TestCase
 
 

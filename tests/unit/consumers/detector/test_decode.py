@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.detector.decode import decode_into, empty_batch
@@ -35,14 +35,12 @@ def test_it_decodes_into_the_room_that_it_is_given() -> None:
     assert not room[2].any()
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(PICTURE) - 1))
 def test_a_picture_cut_anywhere_is_rejected(length: int) -> None:
     with pytest.raises(Rejected, match="not a whole JPEG"):
         decode(PICTURE[:length])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_picture_are_rejected(value: bytes) -> None:
     with pytest.raises(Rejected):

@@ -4,7 +4,7 @@ import gc
 import weakref
 from collections import Counter, defaultdict
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.detector.batching import Batcher, Queued
@@ -133,7 +133,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_whatever_happens_each_frame_leaves_once_in_order_and_for_a_reason(steps: list) -> None:  # type: ignore[type-arg]
     made, now = batcher(), 0.0
@@ -185,7 +184,6 @@ def test_whatever_happens_each_frame_leaves_once_in_order_and_for_a_reason(steps
     assert all(numbers == sorted(numbers) for numbers in lines.values())
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 0.02), st.floats(0.001, 1)), min_size=1, max_size=20),
     st.floats(0, 0.05),

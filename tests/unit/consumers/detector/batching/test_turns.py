@@ -38,7 +38,6 @@ def test_while_a_stream_waits_no_other_gets_two_turns(counts: list[int]) -> None
             assert stream not in until_other
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_priority_goes_first_and_standard_gets_its_share(urgent: int, usual: int) -> None:
     made = batcher(
@@ -71,7 +70,6 @@ def test_groups_take_turns() -> None:
     assert [batch.group for batch in drain(made)] == [*GROUPS[:2], *GROUPS[:2]]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([0.25, 0.5, 1.0, 2.25]), st.sampled_from(GROUPS[:2])),
@@ -119,7 +117,7 @@ def test_a_stream_that_sends_one_frame_at_a_time_gets_no_more_than_one_that_wait
     assert given_turns["quick"] <= given_turns["waits"] + 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from([0.25, 1.0, 2.25]),
     st.sampled_from([0.25, 1.0, 2.25]),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.detector.engines.protocol import Thresholds
@@ -45,7 +45,6 @@ def reference(candidates: Candidates, iou: float) -> list[int]:
     return kept
 
 
-@settings(deadline=None)
 @example(seed=1, count=2 * BLOCK + 9, iou=0.3)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.sampled_from([0.3, 0.5, 0.7]))
 def test_it_keeps_what_the_textbook_keeps(seed: int, count: int, iou: float) -> None:
