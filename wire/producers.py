@@ -1,10 +1,11 @@
 """The end of a Kafka producer that may be in any state, broker or no broker, within a bound.
 
 aiokafka's own `stop` waits for the broker. What it keeps to itself is touched here and in no other
-place: the sender task is cancelled until it ends, and the connections are closed.
+place: its sender is cancelled with all that it has begun, and the connections are closed.
 """
 
 import asyncio
+from typing import Any
 
 import structlog
 
@@ -23,13 +24,25 @@ async def end_producer(producer: AIOKafkaProducer, *, stop_wait_s: float) -> Non
     if stop_wait_s > 0 and await _ended(producer.stop(), stop_wait_s):
         return
     producer._closed = True
-    sender = producer._sender.sender_task
     for _ in range(CANCEL_ROUNDS_MAX):
-        if sender is None or sender.done():
+        tasks = _tasks_of(producer._sender)
+        if not tasks:
             break
-        sender.cancel()  # the first cancel ends its loop, the next ones what it waits for
+        for task in tasks:
+            task.cancel()
         await asyncio.sleep(0)
     await _ended(producer.client.close(), CLOSE_WAIT_S_MAX)
+
+
+def _tasks_of(sender: object) -> "list[asyncio.Task[Any]]":
+    """Return the sender's loop and its requests under way, which only the loop itself knows."""
+    return [task for task in asyncio.all_tasks() if _self_of(task.get_coro()) is sender]
+
+
+def _self_of(coroutine: object) -> object:
+    """Return the object whose method a suspended coroutine runs; None where there is none."""
+    frame = getattr(coroutine, "cr_frame", None)
+    return None if frame is None else frame.f_locals.get("self")
 
 
 async def _ended(ending: "asyncio.Future[None] | object", wait_s: float) -> bool:

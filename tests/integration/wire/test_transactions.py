@@ -113,3 +113,31 @@ async def test_a_lost_connection_is_told_once_and_discarding_is_bounded(
     finally:
         await asyncio.to_thread(stack.restart, "kafka")
     assert len(told) == 1
+
+
+async def test_a_producer_that_is_forced_leaves_no_request_under_way(
+    kafka: Kafka, column: Column, stack: RunningStack
+) -> None:
+    before = asyncio.all_tasks()
+    lane = producer(kafka, column)
+    await lane.open()
+    await lane._producer.begin_transaction()
+    await (await lane._send(message(column, b"arrived")))
+    stack.pause("kafka")
+    try:
+        await lane._send(message(column, b"on its way"))
+        offset = asyncio.create_task(
+            lane._producer.send_offsets_to_transaction({column.source: 1}, column.group)
+        )
+        await asyncio.sleep(0.2)
+        requests = {
+            task.get_coro().__qualname__  # type: ignore[union-attr]
+            for task in asyncio.all_tasks() - before
+        }
+        await lane.discard(gentle=False)
+        left = asyncio.all_tasks() - before - {offset}
+    finally:
+        stack.resume("kafka")
+    offset.cancel()
+    assert {"Sender._send_produce_req", "Sender._do_add_offsets_to_txn"} <= requests
+    assert not left
