@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from billing.catalog import find_model
 from billing.database import connected, in_transaction
@@ -18,6 +19,7 @@ from wire.compacted import put
 from wire.errors import Retryable, UnknownModel
 from wire.kafka import Kafka
 from wire.model_failures import key_of
+from wire.models import Former
 
 
 async def announce(
@@ -64,6 +66,9 @@ async def _rows(connection: Any, model: str, now: datetime) -> dict[str, bytes |
         spec = await find_model(connection, model)
     except UnknownModel:
         return {model: None}
+    row = await connection.fetchrow(sql("catalog.former"), model, spec.version)
+    if row is not None:
+        spec = msgspec.structs.replace(spec, former=Former(**row))
     running = (spec.version,) if spec.canary is None else (spec.version, spec.canary.version)
     cleared: dict[str, bytes | None] = {key_of(model, version): None for version in running}
     return cleared | {model: models.encode(spec, at=now)}

@@ -32,6 +32,16 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
     iou: float = 0.7
 
 
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that was active before: what runs where the active one does not load."""
+
+    version: str
+    source: str
+    sha256: str = ""
+    confidence: float = 0.25
+    iou: float = 0.7
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The active version of a model.
 
@@ -50,6 +60,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     iou: float = 0.7
     sha256: str = ""
     canary: Canary | None = None
+    former: Former | None = None
 
 
 def takes_canary(spec: ModelSpec, stream: str) -> bool:
@@ -61,17 +72,18 @@ def takes_canary(spec: ModelSpec, stream: str) -> bool:
 
 def canary_of(spec: ModelSpec) -> ModelSpec:
     """Return the canary as a spec of its own, with the model's price terms."""
-    canary = spec.canary
-    assert canary is not None, "the model has a canary"
-    return msgspec.structs.replace(
-        spec,
-        version=canary.version,
-        source=canary.source,
-        sha256=canary.sha256,
-        confidence=canary.confidence,
-        iou=canary.iou,
-        canary=None,
-    )
+    assert spec.canary is not None, "the model has a canary"
+    return _with(spec, spec.canary)
+
+
+def former_of(spec: ModelSpec) -> ModelSpec | None:
+    """Return the former version as a spec of its own, with the model's price terms."""
+    return None if spec.former is None else _with(spec, spec.former)
+
+
+def alone(spec: ModelSpec) -> ModelSpec:
+    """Return the active version without those beside and before it."""
+    return msgspec.structs.replace(spec, canary=None, former=None)
 
 
 def check(spec: ModelSpec) -> ModelSpec:
@@ -98,7 +110,23 @@ def check(spec: ModelSpec) -> ModelSpec:
         if spec.canary.version == spec.version:
             raise Rejected(f"version {spec.version} is active: it cannot be its own canary")
         check(canary_of(spec))
+    former = former_of(spec)
+    if former is not None:
+        if former.version == spec.version:
+            raise Rejected(f"version {spec.version} is active: it cannot be its own former one")
+        check(former)
     return spec
+
+
+def _with(spec: ModelSpec, other: Canary | Former) -> ModelSpec:
+    return msgspec.structs.replace(
+        alone(spec),
+        version=other.version,
+        source=other.source,
+        sha256=other.sha256,
+        confidence=other.confidence,
+        iou=other.iou,
+    )
 
 
 def _is_sha256(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 Frames wait in the batcher while their model loads, bounded by their own maximum age. A model may
 have two versions side by side: the active one and a canary, which has some of the streams. Where
-a canary does not run, the active version answers for it, so a canary never costs a frame.
+a canary does not run, the active version answers for it, so a canary never costs a frame. Where
+the active version does not load, what ran before goes on, or what was active before is loaded.
 """
 
 import os
@@ -11,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
 from consumers.detector.batching import Group
@@ -22,7 +22,7 @@ from consumers.detector.versions import SIZES_MAX, Bench, Place
 from wire import model_failures
 from wire.clock import Clock
 from wire.model_failures import REASON_LENGTH_MAX, ModelFailure
-from wire.models import ModelSpec, canary_of, takes_canary
+from wire.models import ModelSpec, alone, canary_of, former_of, takes_canary
 
 __all__ = ["SIZES_MAX", "Answer", "Hopeless", "Loaded", "Models", "Waiting"]
 
@@ -77,13 +77,13 @@ class Models:
     def announce(self, spec: ModelSpec) -> None:
         """Make `spec` the version to run, with its canary beside it; both only when they can."""
         self._unknown_since.pop(spec.model, None)
-        alone = msgspec.structs.replace(spec, canary=None)
+        active_spec = alone(spec)
         known = self._models.get(spec.model)
         if known is None:
-            active = Place(bench=self._bench, spec=alone, peer=lambda: None)
+            active = Place(bench=self._bench, spec=active_spec, peer=lambda: None)
             known = self._models[spec.model] = _Model(active=active, shares=spec)
         donor = None if known.canary is None else known.canary.running
-        known.active.want(alone, donor=donor)
+        known.active.want(active_spec, donor=donor, former=former_of(spec))
         if spec.canary is None and donor is not None and _is_promoted(known, donor):
             self._changed()
             return  # the canary keeps its streams until the active version is the same

@@ -23,7 +23,7 @@ from consumers.detector.pieces import Work
 from wire.clock import Clock
 from wire.detections import DetectedObject
 from wire.frames import Frame
-from wire.models import ModelSpec
+from wire.models import ModelSpec, alone
 
 KEY_PREFIX = "framemeter:result:"
 ANSWER_S_MAX = 0.02
@@ -138,9 +138,7 @@ class Results:
 
 def keys_of(frames: Sequence[Frame], spec: ModelSpec) -> list[str]:
     """Return the key of each frame's result when `spec` makes it."""
-    terms = hashlib.blake2b(
-        msgspec.json.encode(msgspec.structs.replace(spec, canary=None)), digest_size=32
-    )
+    terms = hashlib.blake2b(msgspec.json.encode(alone(spec)), digest_size=32)
     keys = []
     for frame in frames:
         digest = terms.copy()

@@ -2,8 +2,9 @@
 
 Promises that a version is loaded once, tested and warmed for every size in use beside the one
 that runs, and takes its place between two batches; that one which fails changes nothing but what
-is told of it; that weights which cannot be fetched now are tried again, at longer and longer
-intervals; and that nothing here holds an engine that is not in use.
+is told of it, and that where nothing runs yet the former version is loaded instead; that weights
+which cannot be fetched now are tried again, at longer and longer intervals; and that nothing here
+holds an engine that is not in use.
 """
 
 import asyncio
@@ -70,6 +71,7 @@ class Place:
     _ready: set[Size] = field(default_factory=set)
     _bad: dict[Size, str] = field(default_factory=dict)
     _donor: Loaded | None = None
+    _former: ModelSpec | None = None
     _task: asyncio.Task[None] | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -96,11 +98,15 @@ class Place:
             return frozenset()
         return frozenset(self._wanted - self._ready - self._bad.keys())
 
-    def want(self, spec: ModelSpec, *, donor: Loaded | None = None) -> None:
+    def want(
+        self, spec: ModelSpec, *, donor: Loaded | None = None, former: ModelSpec | None = None
+    ) -> None:
         """Make `spec` the version to run; `donor` may run it already, in another place.
 
-        What runs or is being loaded is left alone; what failed is tried again.
+        What runs or is being loaded is left alone; what failed is tried again. `former` is loaded
+        when `spec` fails and nothing runs.
         """
+        self._former = former
         if spec != self.spec or self.failure is not None:
             self.spec, self.failure, self._given_up = spec, None, False
             self._donor = donor
@@ -123,13 +129,15 @@ class Place:
             reason = f"model {self.spec.model} serves {SIZES_MAX} sizes already"
         if reason is not None:
             return Hopeless(reason=reason)
-        self._wanted.add(size)
+        if size not in self._wanted:
+            self._wanted.add(size)
+            self._news.set()
         self._start()
         return Waiting()
 
     def close(self) -> None:
         """Let the engine go; what is being loaded will not be used."""
-        self._closed, self._donor = True, None
+        self._closed, self._donor, self._former = True, None, None
         self._news.set()
         self._replace(None)
 
@@ -153,8 +161,8 @@ class Place:
         attempts = 0
         try:
             while not self._closed and (self._is_stale or self._cold):
-                if not self._is_stale:
-                    await self._warm()
+                if self._cold:
+                    await self._warm()  # first of all: frames wait for it
                 elif await self._load():
                     attempts = 0
                 else:
@@ -165,7 +173,7 @@ class Place:
             self._task = None
 
     async def _wait(self, seconds: float) -> None:
-        """Wait before the next attempt, or until another version is wanted."""
+        """Wait before the next attempt, or until another version or size is wanted."""
         await event_or_timeout(self._news, seconds)
 
     async def _load(self) -> bool:
@@ -175,16 +183,36 @@ class Place:
         try:
             engine, bad = await self._made(spec, sizes)
         except Exception as error:  # noqa: BLE001  (told: its frames fail with the reason)
+            await self._fall_back(spec)
             self._tell(spec, error)
             return not isinstance(error, Retryable) or self.spec is not spec
         if self.spec is not spec or self._closed:
             return True  # replaced or withdrawn meanwhile
-        self._bad, self._ready = dict(bad), set(sizes - bad.keys())
         self.failure = None
+        self._use(spec, engine, sizes, bad)
+        return True
+
+    async def _fall_back(self, wanted: ModelSpec) -> None:
+        """Load the former version where `wanted` has failed and nothing runs."""
+        former, sizes = self._former, frozenset(self._wanted)
+        if former is None or self.running is not None or self._closed:
+            return
+        try:
+            engine, bad = await self._made(former, sizes)
+        except Exception as error:  # noqa: BLE001  (told: frames fail with the wanted one's reason)
+            self._tell(former, error)
+            return
+        if self.spec is wanted and not self._closed:
+            self._use(former, engine, sizes, bad)
+
+    def _use(
+        self, spec: ModelSpec, engine: Engine, sizes: frozenset[Size], bad: dict[Size, str]
+    ) -> None:
+        """Put a tested engine in its place."""
+        self._bad, self._ready = dict(bad), set(sizes - bad.keys())
         self._replace(Loaded(spec=spec, engine=engine))
         log.info("model in use", model=spec.model, version=spec.version, engine=engine.name)
         self.bench.works(spec)
-        return True
 
     async def _made(
         self, spec: ModelSpec, sizes: frozenset[Size]

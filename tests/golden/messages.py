@@ -106,6 +106,7 @@ MODEL_CANARY = msgspec.structs.replace(
     source="https://models.example/yolov8l.pt",
     sha256="0a" * 32,
     canary=models.Canary(version="2026-03", source="yolov8l-new.pt", percent=10),
+    former=models.Former(version="2026-01", source="yolov8l-old.pt", confidence=0.5),
 )
 MODEL_FAILURE = model_failures.ModelFailure(
     model="yolov8l",

@@ -75,6 +75,13 @@ delete from model_activation where model = $1 and id < (
 select replaced from model_activation
 where model = $1 and version = $2 and not is_rollback order by id desc limit 1;
 
+-- name: former
+select v.version, v.source, v.sha256, v.confidence, v.iou
+from model_activation as a
+    join model_version as v on v.model = a.model and v.version = a.replaced
+where a.model = $1 and a.version = $2 and not a.is_rollback and v.refused is null
+order by a.id desc limit 1;
+
 -- name: set_canary
 update model set canary = $2, canary_percent = $3 where model = $1;
 

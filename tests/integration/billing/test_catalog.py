@@ -13,7 +13,7 @@ from wire.clock import SystemClock
 from wire.compacted import snapshot
 from wire.errors import Rejected, Retryable, UnknownModel
 from wire.kafka import Kafka
-from wire.models import ModelSpec, decode
+from wire.models import Former, ModelSpec, decode
 
 pytestmark = pytest.mark.integration
 NAME = MODEL.model
@@ -22,6 +22,12 @@ AWAY = Kafka(bootstrap="127.0.0.1:9")
 
 def version(name: str, **changes: object) -> ModelSpec:
     return msgspec.structs.replace(MODEL, version=name, source=f"{name}.pt", **changes)
+
+
+def former(spec: ModelSpec) -> Former:
+    return Former(
+        version=spec.version, source=spec.source, confidence=spec.confidence, iou=spec.iou
+    )
 
 
 async def active(house: House) -> str:
@@ -155,6 +161,14 @@ async def test_the_topic_gets_the_newest_state_also_when_it_was_away(busy_house:
     with pytest.raises(Retryable, match="models publish"):
         await announce(house.pool, AWAY, topic, now)
     await asyncio.gather(*(told() for _ in range(3)))
+    v1, v2 = former(MODEL), former(version("v2"))
+    assert await told() == {NAME: version("v2", former=v1)}
+    await catalog.register(version("v3"))
+    assert await told() == {NAME: version("v3", former=v2)}
+    assert await catalog.rollback(NAME, "v3") == "v2"
+    assert await told() == {NAME: version("v2", former=v1)}, "not the one that was left"
+    await catalog.remove_version(NAME, "v1")
+    await catalog.touch(NAME)
     assert await told() == {NAME: version("v2")}
     assert await announce_all(house.pool, house.kafka, topic, now) == (NAME,)
     await house.open("gate", frames=1)

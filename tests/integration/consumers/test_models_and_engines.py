@@ -14,7 +14,7 @@ from samples.catalog import FOOTAGE, PARK_MODEL
 from tests.integration.consumers.floor import SPEC, Floor, now_frame
 from wire.compacted import put, snapshot
 from wire.model_failures import decode, key_of
-from wire.models import Canary, takes_canary
+from wire.models import Canary, Former, takes_canary
 
 pytestmark = pytest.mark.integration
 REPOSITORY = Path(__file__).parents[3]
@@ -69,6 +69,25 @@ async def test_people_in_the_footage_are_found_and_any_kafka_client_can_read_it(
     floor.flush()
     found = await floor.detected(13)
     assert [each.model_version for each in found] == ["v1"] * 12 + ["v3"]
+
+
+async def test_a_detector_that_starts_beside_a_broken_version_runs_the_former_one(
+    floor: Floor,
+) -> None:
+    former = Former(version="v1", source=str(PARK_MODEL.openvino.relative_to(REPOSITORY)))
+    broken = msgspec.structs.replace(SPEC, version="v2", source="missing.xml", former=former)
+    await floor.announce(broken)
+    floor.start(engine="openvino", FRAMEMETER_MODELS_FOLDER=str(REPOSITORY))
+    picture = footage(1)[0]
+    for seq in range(3):
+        floor.send(now_frame(seq, picture=picture, height=HEIGHT, width=WIDTH))
+    floor.flush()
+    found = await floor.detected(3, wait_s=90)
+    assert [(each.status.value, each.model_version) for each in found] == [("detected", "v1")] * 3
+    told: dict[str, bytes] = {}
+    while key_of("park-n", "v2") not in told:
+        told = await snapshot(floor.kafka, floor.topics.models)
+    assert "missing.xml is not there" in decode(told[key_of("park-n", "v2")]).reason
 
 
 async def test_versions_take_over_while_frames_flow_and_none_is_lost(floor: Floor) -> None:

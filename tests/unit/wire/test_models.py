@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from tests.golden.messages import MODEL
+from tests.golden.messages import MODEL, MODEL_CANARY
 from wire import models
 from wire.errors import Rejected
 
@@ -24,6 +24,11 @@ from wire.errors import Rejected
         {"confidence": float("nan")},
         {"iou": 0.0},
         {"iou": 1.01},
+        {"canary": models.Canary(version="2026-03", source="new.pt", percent=0)},
+        {"canary": models.Canary(version=MODEL.version, source="new.pt", percent=5)},
+        {"canary": models.Canary(version="2026-03", source="", percent=5)},
+        {"former": models.Former(version=MODEL.version, source="old.pt")},
+        {"former": models.Former(version="2026-01", source="")},
     ],
     ids=str,
 )
@@ -37,3 +42,14 @@ def test_a_bad_spec_is_rejected_where_it_is_read(change: dict[str, object]) -> N
 
 def test_a_good_spec_passes_unchanged() -> None:
     assert models.check(MODEL) is MODEL
+
+
+def test_those_beside_and_before_the_active_version_have_its_price_terms() -> None:
+    canary, former = models.canary_of(MODEL_CANARY), models.former_of(MODEL_CANARY)
+    assert former is not None
+    assert (canary.version, former.version) == ("2026-03", "2026-01")
+    assert (canary.source, former.source) == ("yolov8l-new.pt", "yolov8l-old.pt")
+    for spec in (canary, former, models.alone(MODEL_CANARY)):
+        assert (spec.model, spec.size_class, spec.task) == ("yolov8l", "l", "detect")
+        assert (spec.canary, spec.former) == (None, None)
+    assert models.former_of(MODEL) is None
