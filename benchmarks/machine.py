@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.record import Machine
+from wire.cores import usable_cores
 
 ROOT = Path(__file__).parents[1]
 CPU_FACTS = Path("/proc/cpuinfo")
@@ -20,7 +21,7 @@ def this_machine() -> Machine:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         cpu=cpu_model(facts) or platform.machine(),
-        cores=_cores(),
+        cores=usable_cores(),
         memory_gib=round(memory / GIB, 1),
         python=platform.python_version(),
         gpu=_gpu(),
@@ -61,10 +62,3 @@ def _git(*arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not every system can tell
-        return os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """The producer process: cameras in, funded frames out (`python -m pipeline`)."""
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -17,6 +16,7 @@ from pipeline.publish import FramePublisher
 from pipeline.sessions_http import HttpSessions
 from pipeline.settings import PipelineSettings
 from wire.clock import Clock, SystemClock
+from wire.cores import usable_cores
 from wire.errors import Misconfigured
 from wire.kafka import Kafka
 from wire.process import read_settings, run
@@ -37,7 +37,7 @@ async def produce(settings: PipelineSettings, stop: asyncio.Event) -> None:
     sessions = HttpSessions(settings.gateway, key)
     publisher = FramePublisher(kafka, topics)
     serve_metrics(settings, registry)
-    with ThreadPoolExecutor(settings.encoders or os.cpu_count(), "encoder") as encoders:
+    with ThreadPoolExecutor(settings.encoders or usable_cores(), "encoder") as encoders:
         studio = Studio(clock=clock, encoders=encoders, metrics=ProducerMetrics(registry))
         fleet = Fleet(kafka, topics, studio, partial(_line, sessions, publisher, clock))
         try:

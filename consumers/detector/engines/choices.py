@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from wire.cores import usable_cores
+
 FILE = "choices.json"
 LOCK = "choices.lock"
 CHOICES_MAX = 256
@@ -57,7 +59,7 @@ def this_machine(threads: int) -> Machine:
     """Return the facts of the machine that this process runs on."""
     return Machine(
         cpu=_fact(CPU_FACTS, "model name") or "unknown CPU",
-        cores=len(os.sched_getaffinity(0)),
+        cores=usable_cores(),
         threads=threads,
         gpu=gpu_name() or "no GPU",
         libraries=" ".join(filter(None, map(_release, LIBRARIES))),

@@ -19,6 +19,7 @@ from consumers.detector.decode import Pictures, empty_batch
 from consumers.detector.engines.exported_head import head_of
 from consumers.detector.engines.protocol import Objects, Thresholds
 from consumers.detector.postprocess import objects_for
+from wire.cores import usable_cores
 from wire.errors import Rejected
 
 WARM_UP_RUNS = 2
@@ -37,7 +38,8 @@ class OnnxEngine:
     def __init__(self, path: Path, thresholds: Thresholds, *, threads: int) -> None:
         """Read the model. `threads` 0 takes all cores."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        # Left to choose, ONNX Runtime pins its threads to cores.
+        options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = SEVERITY_ERROR
         available = onnxruntime.get_available_providers()
         providers = [provider for provider in PROVIDERS if provider in available]

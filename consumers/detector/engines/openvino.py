@@ -112,7 +112,8 @@ class OpenVinoEngine:
             raise Rejected(f"{self._path} is not an OpenVINO model: {error}") from error
 
     def _compile(self, height: int, width: int, hint: str) -> Any:
-        options: dict[str, Any] = {"PERFORMANCE_HINT": hint}
+        # Pinned threads stay on their cores whatever else runs there: a second detector's, first.
+        options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "ENABLE_CPU_PINNING": False}
         if self._threads:
             options["INFERENCE_NUM_THREADS"] = self._threads
         options["INFERENCE_PRECISION_HINT"] = "bf16" if self._bf16 else "f32"
