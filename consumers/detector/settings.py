@@ -17,7 +17,10 @@ class DetectorSettings(WireSettings):
         ),
     )
     engine_threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads of the engine; 0 takes all cores"
+        default=0,
+        ge=0,
+        le=1024,
+        description="CPU threads of the engine; 0 takes all cores, or a container's share of them",
     )
     models_folder: Path = Field(
         default=Path(), description="Where relative weights paths of the model registry start"

@@ -24,6 +24,7 @@ from consumers.detector.engines.fake import FakeEngine, parse_latency
 from consumers.detector.engines.measured import Task, fastest, parse_size
 from consumers.detector.engines.protocol import Engine, Thresholds
 from consumers.detector.weights import fetch, is_url, shown, verify
+from wire.cores import quota_cores
 from wire.errors import Misconfigured, Rejected
 from wire.models import ModelSpec
 
@@ -49,7 +50,10 @@ log = structlog.stdlib.get_logger("consumers.detector.engines")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoader:
-    """Loads models as engines of one kind; relative sources are sought in `models_folder`."""
+    """Loads models as engines of one kind; relative sources are sought in `models_folder`.
+
+    `threads` 0 leaves their number to the engine, within the quota of a container.
+    """
 
     kind: str
     threads: int
@@ -129,11 +133,15 @@ class EngineLoader:
             choice = self._measure(source, SIZE, able[:AT_ONCE], timeout_s=MEASURE_TIMEOUT_S)
         return choice.engine if choice is not None and choice.engine in able else able[0]
 
+    @property
+    def _threads(self) -> int:
+        return self.threads or quota_cores()
+
     def _kept(self, source: str) -> Choice | None:
         return Choices(self.cache_folder).get(self._key(source))
 
     def _key(self, source: str) -> str:
-        return this_machine(self.threads).key(digest_of(source))
+        return this_machine(self._threads).key(digest_of(source))
 
     def _measure(
         self,
@@ -148,7 +156,7 @@ class EngineLoader:
         task = Task(
             source=source,
             cache=self.cache_folder,
-            threads=self.threads,
+            threads=self._threads,
             height=size[0],
             width=size[1],
         )
@@ -178,19 +186,19 @@ class EngineLoader:
             from consumers.detector.engines.openvino import OpenVinoEngine
 
             path = Path(source) if own else convert(source, self.cache_folder)
-            return OpenVinoEngine(path, thresholds, threads=self.threads)
+            return OpenVinoEngine(path, thresholds, threads=self._threads)
         if engine == "onnx":
             from consumers.detector.engines.onnx import OnnxEngine
 
             path = Path(source) if own else exported(source, "onnx", self.cache_folder)
-            return OnnxEngine(path, thresholds, threads=self.threads)
+            return OnnxEngine(path, thresholds, threads=self._threads)
         if engine == "tensorrt":
             from consumers.detector.engines.tensorrt import TensorRtEngine
 
             return TensorRtEngine(source, thresholds, cache=self.cache_folder)
         from consumers.detector.engines.torch import TorchEngine
 
-        return TorchEngine(source, thresholds, threads=self.threads)
+        return TorchEngine(source, thresholds, threads=self._threads)
 
 
 def main() -> None:
