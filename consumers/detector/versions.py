@@ -195,7 +195,7 @@ class Place:
     async def _fall_back(self, wanted: ModelSpec) -> None:
         """Load the former version where `wanted` has failed and nothing runs."""
         former, sizes = self._former, frozenset(self._wanted)
-        if former is None or self.running is not None or self._closed:
+        if former is None or self.running is not None or self.spec is not wanted or self._closed:
             return
         try:
             engine, bad = await self._made(former, sizes)
