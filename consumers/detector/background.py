@@ -1,4 +1,4 @@
-"""Calls that wait for others, in threads that nobody waits for when the process ends."""
+"""What would hold the loop up, in threads that nobody waits for when the process ends."""
 
 import asyncio
 import threading
@@ -34,3 +34,10 @@ async def in_daemon(call: Callable[[], T], *, name: str) -> T:
 
     threading.Thread(target=work, name=name, daemon=True).start()
     return await future
+
+
+def let_go(thing: object, *, after_s: float) -> None:
+    """Drop a reference in a thread, later: where it is the last one, its memory is freed there."""
+    held = [thing]
+    free = threading.Thread(target=held.clear, name="free", daemon=True)
+    asyncio.get_running_loop().call_later(after_s, free.start)

@@ -4,7 +4,7 @@ Promises that a version is loaded once, tested and warmed for every size in use 
 that runs, and takes its place between two batches; that one which fails changes nothing but what
 is told of it, and that where nothing runs yet the former version is loaded instead; that weights
 which cannot be fetched now are tried again, at longer and longer intervals; and that nothing here
-holds an engine that is not in use.
+holds an engine that is not in use, but for a moment, to free it beside the loop.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from consumers.detector.background import in_daemon
+from consumers.detector.background import in_daemon, let_go
 from consumers.detector.engines.protocol import Engine, Loader
 from consumers.detector.figures import Figures
 from consumers.detector.loading import (
@@ -35,6 +35,9 @@ from wire.process import event_or_timeout
 
 SIZES_MAX = 32
 """How many picture sizes one model is compiled for."""
+LINGER_S = 0.5
+"""How long an engine that is replaced is kept for the batches that it has begun. Freeing it takes
+some 50 ms, in which the loop would do nothing else."""
 RETRY_S = 1.0
 RETRY_S_MAX = 60.0
 log = structlog.stdlib.get_logger("consumers.detector.models")
@@ -256,6 +259,7 @@ class Place:
     def _replace(self, loaded: Loaded | None) -> None:
         if self.running is not None:
             self.bench.figures.engine.remove(*_labels(self.running))
+            let_go(self.running.engine, after_s=LINGER_S)
         self.running = loaded
         self.show()
 
